@@ -1,0 +1,97 @@
+"""The CloudEvents 1.0 envelope in binary mode: attributes in headers, the body is the data as it is.
+
+Header values are percent-encoded outside the printable ASCII range, as the NATS protocol binding asks: clients and
+servers mangle anything else.
+"""
+
+import re
+from collections.abc import Mapping
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+
+SPEC_VERSION = "1.0"
+CONTENT_TYPE = "application/json"
+
+_TO_ENCODE = re.compile(r"[^\x21-\x7e]|[\"%]")
+_BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+class EnvelopeError(ValueError):
+    """The headers are not those of a CloudEvent in binary mode."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True):
+    """The context of one event. Times are RFC 3339 in UTC; causation is the id of the message that led to this one."""
+
+    id: str
+    type: str
+    source: str
+    subject: str
+    time: str
+    causation: str | None = None
+    correlation: str | None = None
+    traceparent: str | None = None
+
+    def to_headers(self) -> dict[str, str]:
+        """The headers to publish with, ``Nats-Msg-Id`` among them so that a repeated append is one append."""
+        attributes = {
+            "ce-specversion": SPEC_VERSION,
+            "ce-id": self.id,
+            "ce-type": self.type,
+            "ce-source": self.source,
+            "ce-subject": self.subject,
+            "ce-time": self.time,
+            "ce-datacontenttype": CONTENT_TYPE,
+            "ce-causationid": self.causation,
+            "ce-correlationid": self.correlation,
+            "traceparent": self.traceparent,
+        }
+        headers = {name: encode_value(value) for name, value in attributes.items() if value is not None}
+        headers["Nats-Msg-Id"] = headers["ce-id"]
+        return headers
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str] | None) -> "Envelope":
+        """Read the headers of a message, whatever the case of their names. Raises EnvelopeError."""
+        found = {name.lower(): value for name, value in (headers or {}).items()}
+        try:
+            if found["ce-specversion"] != SPEC_VERSION:
+                raise EnvelopeError(f"CloudEvents {found['ce-specversion']} is not {SPEC_VERSION}")
+            return cls(
+                id=decode_value(found["ce-id"]),
+                type=decode_value(found["ce-type"]),
+                source=decode_value(found["ce-source"]),
+                subject=decode_value(found["ce-subject"]),
+                time=decode_value(found["ce-time"]),
+                causation=_optional(found.get("ce-causationid")),
+                correlation=_optional(found.get("ce-correlationid")),
+                traceparent=_optional(found.get("traceparent")),
+            )
+        except KeyError as missing:
+            raise EnvelopeError(f"the header {missing.args[0]} is missing") from None
+
+
+def encode_value(value: str) -> str:
+    """Percent-encode what may not stand in a header: spaces, quotes, percent signs, everything outside ASCII."""
+    return _TO_ENCODE.sub(_escape, value)
+
+
+def decode_value(value: str) -> str:
+    """Undo `encode_value`. Raises EnvelopeError where the escapes or the UTF-8 under them are broken."""
+    if "%" not in value:
+        return value
+    if _BAD_ESCAPE.search(value):
+        raise EnvelopeError("a header value holds a broken percent-escape")
+    try:
+        return unquote_to_bytes(value).decode("utf-8")
+    except UnicodeDecodeError:
+        raise EnvelopeError("a header value is not UTF-8") from None
+
+
+def _escape(match: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
+
+
+def _optional(value: str | None) -> str | None:
+    return None if value is None else decode_value(value)

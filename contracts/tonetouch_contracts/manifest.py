@@ -1,0 +1,180 @@
+"""The manifest: every stream, who owns it, what it says, and every durable consumer.
+
+An operator's command applies it; a service only checks it at start and refuses to run where the server differs.
+"""
+
+from typing import get_args
+
+import msgspec
+
+from tonetouch_contracts import job, play, track, upload
+from tonetouch_contracts.message import Event
+from tonetouch_contracts.subjects import queue_subject, type_filter
+from tonetouch_contracts.vocabulary import Vocabulary
+
+
+class Stream(msgspec.Struct, frozen=True, kw_only=True):
+    """A stream of truth: one owner appends, nothing is ever removed, every listed subject is an event type."""
+
+    name: str
+    owner: str
+    says: tuple[type[Event], ...]
+    promise: str
+
+    @property
+    def subjects(self) -> list[str]:
+        """One filter per event type. Never ``noun.*.*``: a mistyped request would be stored as a fact."""
+        return [type_filter(event.wire_name()) for event in self.says]
+
+
+class WorkQueue(msgspec.Struct, frozen=True, kw_only=True):
+    """Work that waits for a worker. Not truth: a message goes when it is done, and the log can ask for it again.
+
+    A queue holds at most one message per step and entity, so asking for the same work twice is asking once.
+    """
+
+    name: str
+    token: str
+    owner: str
+    steps: tuple[str, ...]
+    promise: str
+
+    @property
+    def subjects(self) -> list[str]:
+        return [queue_subject(self.token, step) for step in self.steps]
+
+
+class Consumer(msgspec.Struct, frozen=True, kw_only=True):
+    """A durable consumer: the place up to which one service has reacted to a stream, or taken from a queue."""
+
+    name: str
+    stream: str
+    owner: str
+    filters: tuple[str, ...]
+    ack_wait_seconds: float = 30.0
+    max_ack_pending: int = 256
+
+
+STREAMS: tuple[Stream, ...] = (
+    Stream(
+        name="CATALOG",
+        owner="catalog",
+        says=(
+            track.TrackUploaded,
+            track.TrackPublished,
+            track.TrackDuplicated,
+            track.TrackRejected,
+            track.TrackDescribed,
+            track.ArtistAdded,
+            track.AlbumAdded,
+            track.GenreAdded,
+            track.LyricsAdded,
+            track.MediaAdded,
+        ),
+        promise="What exists. In order per entity; kept for ever; no personal data but the uploader's opaque id.",
+    ),
+    Stream(
+        name="LIBRARY",
+        owner="catalog",
+        says=(play.PlayRecorded,),
+        promise="What listeners did. In order per entity; kept for ever; listeners by opaque id only.",
+    ),
+    Stream(
+        name="INGEST",
+        owner="ingest",
+        says=(
+            upload.IngestStarted,
+            upload.StepStarted,
+            upload.StepFailed,
+            upload.StepSkipped,
+            upload.AudioStaged,
+            upload.AudioFingerprinted,
+            upload.DuplicateDetected,
+            upload.AudioCompared,
+            upload.AudioAnalysed,
+            upload.EmbeddingDone,
+            upload.CoverDescribed,
+            upload.AboutWritten,
+            upload.IngestCompleted,
+            upload.IngestFailed,
+            upload.IngestRetried,
+            upload.ContentClaimed,
+        ),
+        promise="How uploads become tracks. In order per upload; kept for ever; no personal data but the uploader's id.",
+    ),
+    Stream(
+        name="AI",
+        owner="every service",
+        says=(job.JobStarted, job.JobRecorded),
+        promise="Every AI call and accounted step. In order per job; one writer per job; bodies are elsewhere.",
+    ),
+)
+
+QUEUES: tuple[WorkQueue, ...] = (
+    WorkQueue(
+        name="INGEST_Q",
+        token="ingest",
+        owner="ingest",
+        steps=get_args(upload.StepName),
+        promise="Steps of uploads that wait for a worker; every model call of ingest goes through here.",
+    ),
+)
+
+
+def _step(name: str, *, ack_wait_seconds: float = 30.0, max_ack_pending: int = 64) -> Consumer:
+    return Consumer(
+        name=f"ingest-{name.replace('_', '-')}",
+        stream="INGEST_Q",
+        owner="ingest",
+        filters=(queue_subject("ingest", name),),
+        ack_wait_seconds=ack_wait_seconds,
+        max_ack_pending=max_ack_pending,
+    )
+
+
+def _hears(name: str, stream: str, owner: str, *events: type[Event]) -> Consumer:
+    return Consumer(
+        name=name, stream=stream, owner=owner, filters=tuple(type_filter(event.wire_name()) for event in events)
+    )
+
+
+CONSUMERS: tuple[Consumer, ...] = (
+    _hears("ingest-starting", "CATALOG", "ingest", track.TrackUploaded),
+    _hears(
+        "ingest-progressing",
+        "INGEST",
+        "ingest",
+        upload.IngestStarted,
+        upload.StepFailed,
+        upload.StepSkipped,
+        upload.AudioStaged,
+        upload.AudioFingerprinted,
+        upload.DuplicateDetected,
+        upload.AudioCompared,
+        upload.AudioAnalysed,
+        upload.EmbeddingDone,
+        upload.CoverDescribed,
+        upload.AboutWritten,
+        upload.IngestFailed,
+        upload.IngestRetried,
+    ),
+    *(_step(name) for name in QUEUES[0].steps),
+)
+
+EVENTS: tuple[type[Event], ...] = tuple(event for stream in STREAMS for event in stream.says)
+VOCABULARY = Vocabulary(EVENTS)
+
+_STREAM_OF = {event: stream for stream in STREAMS for event in stream.says}
+
+
+def stream_of(event: type[Event]) -> Stream:
+    """The stream an event type is said on. Raises KeyError for a type that no stream declares."""
+    return _STREAM_OF[event]
+
+
+def consumer(name: str) -> Consumer:
+    """The declared consumer of this name. Raises KeyError."""
+    return _CONSUMERS[name]
+
+
+_CONSUMERS = {declared.name: declared for declared in CONSUMERS}
