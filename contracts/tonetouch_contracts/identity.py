@@ -1,4 +1,4 @@
-"""Ids. Things that happen once get a UUIDv7 (sorts by time); things known by a name or by their bytes get an id from it.
+"""Ids. What happens once gets a UUIDv7 (it sorts by time); what is known by name or by its bytes gets an id from them.
 
 A name-based id lets two writers who meet the same artist at the same moment address one entity instead of making two.
 """

@@ -34,14 +34,14 @@ class WorkQueue(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     name: str
-    token: str
+    segment: str
     owner: str
     steps: tuple[str, ...]
     promise: str
 
     @property
     def subjects(self) -> list[str]:
-        return [queue_subject(self.token, step) for step in self.steps]
+        return [queue_subject(self.segment, step) for step in self.steps]
 
 
 class Consumer(msgspec.Struct, frozen=True, kw_only=True):
@@ -100,7 +100,7 @@ STREAMS: tuple[Stream, ...] = (
             upload.IngestRetried,
             upload.ContentClaimed,
         ),
-        promise="How uploads become tracks. In order per upload; kept for ever; no personal data but the uploader's id.",
+        promise="How uploads become tracks. In order per upload; kept for ever; no personal data but who uploaded.",
     ),
     Stream(
         name="AI",
@@ -113,7 +113,7 @@ STREAMS: tuple[Stream, ...] = (
 QUEUES: tuple[WorkQueue, ...] = (
     WorkQueue(
         name="INGEST_Q",
-        token="ingest",
+        segment="ingest",
         owner="ingest",
         steps=get_args(upload.StepName),
         promise="Steps of uploads that wait for a worker; every model call of ingest goes through here.",

@@ -121,7 +121,7 @@ class TrackDescribed(Event, frozen=True, kw_only=True, tag="track.described"):
 
 
 class ArtistAdded(Event, frozen=True, kw_only=True, tag="artist.added"):
-    """An artist of this name has a first track. Two artists who share a name are one entity until somebody says more."""
+    """An artist of this name has a first track. Two who share a name are one entity here."""
 
     entity_field: ClassVar[str] = "artist_id"
 
