@@ -34,7 +34,10 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
 
     def to_headers(self) -> dict[str, str]:
-        """The headers to publish with, ``Nats-Msg-Id`` among them so that a repeated append is one append."""
+        """The headers to publish with, ``Nats-Msg-Id`` among them so that a repeated append is one append.
+
+        Raises EnvelopeError for a value that has no UTF-8 form, as no reader could decode it again.
+        """
         attributes = {
             "ce-specversion": SPEC_VERSION,
             "ce-id": self.id,
@@ -73,8 +76,14 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def encode_value(value: str) -> str:
-    """Percent-encode what may not stand in a header: spaces, quotes, percent signs, everything outside ASCII."""
-    return _TO_ENCODE.sub(_escape, value)
+    """Percent-encode what may not stand in a header: spaces, quotes, percent signs, everything outside ASCII.
+
+    Raises EnvelopeError for half a surrogate pair, which has no UTF-8 form.
+    """
+    try:
+        return _TO_ENCODE.sub(_escape, value)
+    except UnicodeEncodeError:
+        raise EnvelopeError("a header value cannot be said in UTF-8") from None
 
 
 def decode_value(value: str) -> str:
@@ -90,7 +99,7 @@ def decode_value(value: str) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
-    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8", "surrogatepass"))
+    return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8"))
 
 
 def _optional(value: str | None) -> str | None:

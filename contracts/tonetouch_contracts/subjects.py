@@ -9,25 +9,24 @@ a queued step    ``q.<queue>.<step>.<entity>``   ``q.ingest.embed.0192...``
 ===============  ==============================  ==========================
 """
 
+from typing import Any
+
 from tonetouch_contracts.identity import is_entity_id
 from tonetouch_contracts.message import Command, Event
 
 
 def event_subject(event: Event) -> str:
     """The subject an event is appended to. Raises ValueError where the entity id cannot be a subject token."""
-    entity = event.entity_id
-    if not is_entity_id(entity):
-        raise ValueError(f"{entity!r} cannot be an entity id: letters, digits, '-' and '_' only, 64 at most")
-    return f"{event.wire_name()}.{entity}"
+    return f"{event.wire_name()}.{_entity_token(event.entity_id)}"
 
 
 def entity_filter(entity_id: str) -> str:
-    """All events of one entity, whatever their nouns.
+    """All events of one entity, whatever their nouns. Raises ValueError for what cannot be an entity id.
 
     This is the one spelling of the filter: a replicated stream compares filters as text, and a second spelling
     would let two writers win.
     """
-    return f"*.*.{entity_id}"
+    return f"*.*.{_entity_token(entity_id)}"
 
 
 def type_filter(wire_name: str) -> str:
@@ -35,12 +34,22 @@ def type_filter(wire_name: str) -> str:
     return f"{wire_name}.*"
 
 
-def command_subject(command: type[Command[object]], service: str | None = None) -> str:
+def command_subject(command: type[Command[Any]], service: str | None = None) -> str:
     """Where a command is sent; `service` addresses the commands that every service answers."""
     owner, _, verb = command.wire_name().partition(".")
     return f"cmd.{service or owner}.{verb}"
 
 
 def queue_subject(queue: str, step: str, entity_id: str = "*") -> str:
-    """One queued step of one entity: a queue holds at most one message of it."""
-    return f"q.{queue}.{step}.{entity_id}"
+    """One queued step of one entity: a queue holds at most one message of it. Without an entity, the step's filter.
+
+    Raises ValueError for what cannot be an entity id.
+    """
+    return f"q.{queue}.{step}.{entity_id if entity_id == '*' else _entity_token(entity_id)}"
+
+
+def _entity_token(entity_id: str) -> str:
+    # An id of "*" that came in with a request would otherwise name every entity there is.
+    if not is_entity_id(entity_id):
+        raise ValueError(f"{entity_id!r} cannot be an entity id: letters, digits, '-' and '_' only, 64 at most")
+    return entity_id

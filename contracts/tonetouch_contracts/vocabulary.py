@@ -46,7 +46,7 @@ class Vocabulary:
             return Unknown(wire=wire_name, body=body)
         try:
             event: Event = decoder.decode(body)
-        except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise UndecodableError(f"{wire_name} cannot be read: {error}") from error
         while self._upcasters and (upcast := self._upcasters.get(type(event))):
             event = upcast(event)
