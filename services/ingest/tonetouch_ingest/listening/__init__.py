@@ -1,0 +1,1 @@
+"""Listens to one sound: decoding, measuring, fingerprint, tags, lyrics and cover."""
