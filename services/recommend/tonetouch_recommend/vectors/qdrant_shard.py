@@ -1,0 +1,189 @@
+"""One Qdrant Edge shard in the words of `collection`. Every call blocks and holds the interpreter lock meanwhile."""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from qdrant_edge import (
+    CountRequest,
+    Distance,
+    EdgeConfig,
+    EdgeOptimizersConfig,
+    EdgeShard,
+    EdgeVectorParams,
+    FieldCondition,
+    Filter,
+    HasIdCondition,
+    HnswIndexConfig,
+    MatchAny,
+    MatchValue,
+    PayloadSchemaType,
+    Query,
+    QueryRequest,
+    RangeFloat,
+    ScrollRequest,
+    UpdateOperation,
+)
+from qdrant_edge import Memory as Placement
+from qdrant_edge import Point as EdgePoint
+
+from .collection import (
+    AnyOf,
+    Between,
+    Collection,
+    Condition,
+    FieldType,
+    Hit,
+    Is,
+    NoneOf,
+    Page,
+    Payload,
+    Point,
+    UnfitQueryError,
+    Vector,
+)
+
+IDS = uuid.UUID("6f0c1f9e-5b0e-5c55-9c6e-3f1f6e0c7a11")  # never changes: the ids on disk are derived from it
+ID_FIELD = "_id"
+
+# Qdrant's own defaults. The graph is built by `indexing` only, and then whatever the size: hence 1 KB.
+HNSW = HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=10_000)
+OPTIMIZERS = EdgeOptimizersConfig(indexing_threshold=1)
+
+_SCHEMA_TYPES: dict[FieldType, PayloadSchemaType] = {
+    "keyword": PayloadSchemaType.Keyword,
+    "keywords": PayloadSchemaType.Keyword,
+    "integer": PayloadSchemaType.Integer,
+    "float": PayloadSchemaType.Float,
+}
+
+
+class QdrantShard:
+    """A shard open in this process. Points must have been admitted and conditions flattened by their collection."""
+
+    def __init__(self, shard: EdgeShard) -> None:
+        self._shard = shard
+
+    @classmethod
+    def create(cls, path: Path, collection: Collection) -> "QdrantShard":
+        """A new, durable shard with an index on every field of the collection."""
+        path.mkdir(parents=True)
+        vectors = EdgeVectorParams(collection.dimension, Distance.Cosine)
+        config = EdgeConfig(vectors, hnsw_config=HNSW, optimizers=OPTIMIZERS, payload_memory=Placement.Cached)
+        shard = cls(EdgeShard.create(str(path), config))
+        shard.index_fields(collection.fields)
+        shard.flush()
+        return shard
+
+    @classmethod
+    def load(cls, path: Path) -> "QdrantShard":
+        """An existing shard; what was written after its last flush comes back from its write-ahead log."""
+        return cls(EdgeShard.load(str(path)))
+
+    def index_fields(self, fields: Mapping[str, FieldType]) -> None:
+        """Make these fields filterable by index; the points there already are included."""
+        for field, kind in fields.items():
+            self._shard.update(UpdateOperation.create_field_index(field, _SCHEMA_TYPES[kind]))
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        """Write the points, whose ids differ."""
+        edge_points = [EdgePoint(_edge_id(p.id), p.vector.tolist(), {**p.payload, ID_FIELD: p.id}) for p in points]
+        self._shard.update(UpdateOperation.upsert_points(edge_points))
+
+    def delete(self, ids: Sequence[str]) -> None:
+        """Remove the points of these ids."""
+        self._shard.update(UpdateOperation.delete_points([_edge_id(point_id) for point_id in ids]))
+
+    def query(
+        self, vector: Vector, *, limit: int, conditions: Sequence[Condition], exclude: Iterable[str], with_vectors: bool
+    ) -> list[Hit]:
+        """The nearest points, nearest first. Excluded ids are left out while searching."""
+        request = QueryRequest(
+            limit,
+            query=Query.Nearest(vector.tolist()),
+            filter=_filter(conditions, exclude),
+            with_payload=True,
+            with_vector=with_vectors,
+        )
+        return [_hit(found) for found in self._shard.query(request)]
+
+    def get(self, ids: Sequence[str]) -> list[Point]:
+        """The points of those ids that are known, in the order asked."""
+        records = self._shard.retrieve([_edge_id(point_id) for point_id in ids], with_payload=True, with_vector=True)
+        points = {point.id: point for point in map(_point, records)}
+        return [points[point_id] for point_id in ids if point_id in points]
+
+    def scroll(self, *, conditions: Sequence[Condition], limit: int, cursor: str | None) -> Page:
+        """One page in the order of the derived ids."""
+        request = ScrollRequest(
+            offset=_parsed(cursor), limit=limit, filter=_filter(conditions, ()), with_payload=True, with_vector=True
+        )
+        records, following = self._shard.scroll(request)
+        return Page([_point(record) for record in records], None if following is None else str(following))
+
+    def count(self, conditions: Sequence[Condition]) -> int:
+        """How many points pass, exactly."""
+        return int(self._shard.count(CountRequest(exact=True, filter=_filter(conditions, ()))))
+
+    def sizes(self) -> tuple[int, int]:
+        """About how many points there are, and how many of them the graph reaches."""
+        info = self._shard.info()
+        return int(info.points_count), int(info.indexed_vectors_count)
+
+    def build_index(self) -> bool:
+        """Build the graph over every point, and say whether there was anything to do. Minutes for 100,000 points."""
+        return bool(self._shard.optimize())
+
+    def flush(self) -> None:
+        """Everything written so far is on disk."""
+        self._shard.flush()
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._shard.close()
+
+
+def _edge_id(point_id: str) -> str:
+    return str(uuid.uuid5(IDS, point_id))
+
+
+def _parsed(cursor: str | None) -> uuid.UUID | None:
+    try:
+        return None if cursor is None else uuid.UUID(cursor)
+    except ValueError:
+        raise UnfitQueryError(f"{cursor!r} is not a cursor of this collection") from None
+
+
+def _filter(conditions: Sequence[Condition], exclude: Iterable[str]) -> Filter | None:
+    must: list[Any] = [_condition(condition) for condition in conditions if not isinstance(condition, NoneOf)]
+    must_not: list[Any] = [_condition(condition) for condition in conditions if isinstance(condition, NoneOf)]
+    if left_out := set[int | uuid.UUID | str](map(_edge_id, exclude)):
+        must_not.append(HasIdCondition(left_out))
+    return Filter(must=must or None, must_not=must_not or None) if must or must_not else None
+
+
+def _condition(condition: Condition) -> FieldCondition:
+    """A `NoneOf` is said as its opposite here and put under `must_not`."""
+    match condition:
+        case Is(field=field, value=value):
+            return FieldCondition(field, match=MatchValue(value))
+        case AnyOf(field=field, values=values) | NoneOf(field=field, values=values):
+            return FieldCondition(field, match=MatchAny([*values]))
+        case Between(field=field, low=low, high=high):
+            return FieldCondition(field, range=RangeFloat(gte=low, lte=high))
+
+
+def _hit(found: Any) -> Hit:
+    payload = dict(found.payload)
+    score = min(1.0, max(-1.0, found.score))  # float32 arithmetic passes one by a few millionths
+    vector = None if found.vector is None else np.asarray(found.vector, dtype=np.float32)
+    return Hit(payload.pop(ID_FIELD), score, payload, vector)
+
+
+def _point(record: Any) -> Point:
+    payload: dict[str, Any] = dict(record.payload)
+    point_id: str = payload.pop(ID_FIELD)
+    kept: Payload = payload
+    return Point(point_id, np.asarray(record.vector, dtype=np.float32), kept)
