@@ -111,7 +111,7 @@ class TrackRejected(Event, frozen=True, kw_only=True, tag="track.rejected"):
 
 
 class TrackDescribed(Event, frozen=True, kw_only=True, tag="track.described"):
-    """'About this track' was written or written again. The text was generated; `job_id` leads to how."""
+    """'About this track' was written or written again. No person wrote or checked it; `job_id` leads to how."""
 
     entity_field: ClassVar[str] = "track_id"
 
@@ -121,7 +121,7 @@ class TrackDescribed(Event, frozen=True, kw_only=True, tag="track.described"):
 
 
 class ArtistAdded(Event, frozen=True, kw_only=True, tag="artist.added"):
-    """An artist of this name has a first track. Two who share a name are one entity here."""
+    """An artist of this name has a first track. It does not tell two artists apart who share a name."""
 
     entity_field: ClassVar[str] = "artist_id"
 
@@ -140,7 +140,7 @@ class AlbumAdded(Event, frozen=True, kw_only=True, tag="album.added"):
 
 
 class GenreAdded(Event, frozen=True, kw_only=True, tag="genre.added"):
-    """A genre was named for the first time, as the tag spelled it."""
+    """A genre was named for the first time, as the tag spelled it. Nobody has judged whether it is a sensible one."""
 
     entity_field: ClassVar[str] = "genre_id"
 
@@ -149,7 +149,10 @@ class GenreAdded(Event, frozen=True, kw_only=True, tag="genre.added"):
 
 
 class LyricsAdded(Event, frozen=True, kw_only=True, tag="lyrics.added"):
-    """A text belongs to a track; it lies under ``lyrics/<sha256>`` as LRC where `synced`, else as plain lines."""
+    """A text belongs to a track; it lies under ``lyrics/<sha256>`` as LRC where `synced`, else as plain lines.
+
+    It does not say that the words are right, or that they are what is sung. `language` is null where nobody said.
+    """
 
     entity_field: ClassVar[str] = "lyrics_id"
 
@@ -161,7 +164,10 @@ class LyricsAdded(Event, frozen=True, kw_only=True, tag="lyrics.added"):
 
 
 class MediaAdded(Event, frozen=True, kw_only=True, tag="media.added"):
-    """An object of this hash is in the store and in use; the same bytes are added once, whoever brings them."""
+    """An object of this hash is in the store and in use; the same bytes are added once, whoever brings them.
+
+    It does not say who uses them: several tracks may.
+    """
 
     entity_field: ClassVar[str] = "media_id"
 

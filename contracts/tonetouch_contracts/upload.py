@@ -38,7 +38,7 @@ class IngestStarted(Event, frozen=True, kw_only=True, tag="ingest.started"):
 
 
 class StepStarted(Event, frozen=True, kw_only=True, tag="step.started"):
-    """An attempt at a step began. It may end without a word (a killed process): the next attempt says so."""
+    """An attempt at a step began. It is no promise of an end: of a killed process only the next attempt tells."""
 
     entity_field: ClassVar[str] = "track_id"
 
@@ -49,7 +49,7 @@ class StepStarted(Event, frozen=True, kw_only=True, tag="step.started"):
 
 
 class StepFailed(Event, frozen=True, kw_only=True, tag="step.failed"):
-    """An attempt at a step failed. Unless `final`, another attempt follows by itself."""
+    """An attempt at a step failed. It is not the upload's end unless `final`: another attempt follows by itself."""
 
     entity_field: ClassVar[str] = "track_id"
 
@@ -61,7 +61,7 @@ class StepFailed(Event, frozen=True, kw_only=True, tag="step.failed"):
 
 
 class StepSkipped(Event, frozen=True, kw_only=True, tag="step.skipped"):
-    """There was nothing to do in this step, for the reason given (no cover, a duplicate)."""
+    """There was nothing to do in this step, for the reason given (no cover, a duplicate). It is not a failure."""
 
     entity_field: ClassVar[str] = "track_id"
 
@@ -104,6 +104,7 @@ class AudioFingerprinted(Event, frozen=True, kw_only=True, tag="audio.fingerprin
     """How the recording sounds, as Chromaprint's compressed form, and as a 256-d vector where one can be had.
 
     The vector is little-endian float16. Null means that the sound is too short or too plain to be told from others.
+    That the recording is new is not known yet.
     """
 
     entity_field: ClassVar[str] = "track_id"
@@ -116,7 +117,10 @@ class AudioFingerprinted(Event, frozen=True, kw_only=True, tag="audio.fingerprin
 
 
 class DuplicateDetected(Event, frozen=True, kw_only=True, tag="duplicate.detected"):
-    """This upload is the recording of the earlier track `of`, by its bytes or by its sound."""
+    """This upload is the recording of the earlier track `of`, by its bytes or by its sound.
+
+    It does not say which of the two sounds better. Catalog has not been told yet.
+    """
 
     entity_field: ClassVar[str] = "track_id"
 
@@ -129,7 +133,10 @@ class DuplicateDetected(Event, frozen=True, kw_only=True, tag="duplicate.detecte
 
 
 class AudioCompared(Event, frozen=True, kw_only=True, tag="audio.compared"):
-    """The recording was held against every earlier one and is not one of them. It may be a version of one of them."""
+    """The recording was held against every earlier one and is not one of them.
+
+    It may still be a version of one. Recordings that arrive later are not held against it by this.
+    """
 
     entity_field: ClassVar[str] = "track_id"
 
@@ -162,7 +169,7 @@ class EmbeddingDone(Event, frozen=True, kw_only=True, tag="embedding.done"):
     """A text about the track has a vector: the description made from its facts, or one passage of its lyrics.
 
     The vector is little-endian float16 of `dimension` numbers and belongs to `model` alone. All of a track's vectors
-    are said in one decision, the description last.
+    are said in one decision, the description last. It does not mean that the track can be found: it is not published.
     """
 
     entity_field: ClassVar[str] = "track_id"
@@ -179,7 +186,7 @@ class EmbeddingDone(Event, frozen=True, kw_only=True, tag="embedding.done"):
 
 
 class CoverDescribed(Event, frozen=True, kw_only=True, tag="cover.described"):
-    """The cover has an alternative text. A machine wrote it."""
+    """The cover has an alternative text. A machine wrote it, and nobody has checked it against the picture."""
 
     entity_field: ClassVar[str] = "track_id"
 
@@ -189,7 +196,7 @@ class CoverDescribed(Event, frozen=True, kw_only=True, tag="cover.described"):
 
 
 class AboutWritten(Event, frozen=True, kw_only=True, tag="about.written"):
-    """'About this track' was written from the facts of this upload, and nothing but them."""
+    """'About this track' was written from the facts of this upload, and nothing but them. It is not shown yet."""
 
     entity_field: ClassVar[str] = "track_id"
 
@@ -199,7 +206,7 @@ class AboutWritten(Event, frozen=True, kw_only=True, tag="about.written"):
 
 
 class IngestCompleted(Event, frozen=True, kw_only=True, tag="ingest.completed"):
-    """Catalog has been told how the upload ended. 'About' may still be on its way."""
+    """Catalog has been told how the upload ended. Not every step need have: 'About' may still be on its way."""
 
     entity_field: ClassVar[str] = "track_id"
 
@@ -208,7 +215,10 @@ class IngestCompleted(Event, frozen=True, kw_only=True, tag="ingest.completed"):
 
 
 class IngestFailed(Event, frozen=True, kw_only=True, tag="ingest.failed"):
-    """A step gave up. Where `rejected`, the upload itself is at fault; else an operator can retry from that step."""
+    """A step gave up. Where `rejected`, the upload itself is at fault; else an operator can retry from that step.
+
+    The bytes are kept, and nothing that was found out is forgotten.
+    """
 
     entity_field: ClassVar[str] = "track_id"
 
@@ -219,7 +229,7 @@ class IngestFailed(Event, frozen=True, kw_only=True, tag="ingest.failed"):
 
 
 class IngestRetried(Event, frozen=True, kw_only=True, tag="ingest.retried"):
-    """Somebody asked for the failed step to be tried again."""
+    """Somebody asked for the failed step to be tried again. What was done before it is not done again."""
 
     entity_field: ClassVar[str] = "track_id"
 
@@ -230,7 +240,8 @@ class IngestRetried(Event, frozen=True, kw_only=True, tag="ingest.retried"):
 class ContentClaimed(Event, frozen=True, kw_only=True, tag="content.claimed"):
     """These bytes belong to this track: the same file uploaded twice at one moment has one winner.
 
-    The entity is the hash. A later claim takes over from a track whose ingest failed.
+    The entity is the hash. A later claim takes over from a track whose ingest failed. That the bytes are sound, or that
+    no other file sounds the same, it does not say.
     """
 
     entity_field: ClassVar[str] = "sha256"
