@@ -1,0 +1,65 @@
+"""What a worker process can be asked to do with a file. Imports Essentia: for the worker process only."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from tonetouch_ingest.listening.decoding import RATE, AudioFile
+from tonetouch_ingest.listening.excerpt import Excerpt, centred
+from tonetouch_ingest.listening.findings import FingerprintTaken, Heard, Measurement
+from tonetouch_ingest.listening.loudness import LoudnessMeter
+from tonetouch_ingest.listening.measuring import EXCERPT_SECONDS, FINGERPRINT_SECONDS, fingerprint_of, measure
+
+# A middle shorter than this was looked for in the wrong place: the length had been estimated too long.
+_TOO_LITTLE_SECONDS: Final = 30.0
+
+
+def take_fingerprint(path: Path) -> FingerprintTaken:
+    """Decodes the whole file, so that a damaged end is found, and fingerprints its first two minutes."""
+    start = Excerpt(start_seconds=0.0, seconds=FINGERPRINT_SECONDS, rate=RATE)
+    with AudioFile(path) as audio:
+        for piece in audio.pieces():
+            start.add(piece)
+        return _fingerprint(audio, start)
+
+
+def analyse(path: Path) -> Measurement:
+    """Decodes and measures the file."""
+    return listen(path).measurement
+
+
+def listen(path: Path) -> Heard:
+    """Fingerprint and measurement from one decoding. Raises `AudioRefused`.
+
+    Holds two excerpts of two minutes, 21 MB each, whatever the length of the file.
+    """
+    meter = LoudnessMeter()
+    with AudioFile(path) as audio:
+        start = Excerpt(start_seconds=0.0, seconds=FINGERPRINT_SECONDS, rate=RATE)
+        middle = centred(audio.expected_seconds, seconds=EXCERPT_SECONDS, rate=RATE)
+        for piece in audio.pieces(meter=meter):
+            start.add(piece)
+            middle.add(piece)
+        fingerprint = _fingerprint(audio, start)
+    excerpt = middle.samples()
+    if len(excerpt) < _TOO_LITTLE_SECONDS * RATE:
+        excerpt = start.samples()
+    return Heard(
+        fingerprint=fingerprint,
+        measurement=measure(excerpt, duration_seconds=fingerprint.decoded_seconds, loudness=meter.read()),
+    )
+
+
+def _fingerprint(audio: AudioFile, start: Excerpt) -> FingerprintTaken:
+    seconds = audio.facts.decoded_seconds
+    assert seconds is not None, "the file was decoded to its end"
+    return FingerprintTaken(compressed=fingerprint_of(start.samples()), decoded_seconds=seconds, facts=audio.facts)
+
+
+TASKS: Final[dict[str, Callable[[Path], msgspec.Struct]]] = {
+    "take_fingerprint": take_fingerprint,
+    "analyse": analyse,
+    "listen": listen,
+}
