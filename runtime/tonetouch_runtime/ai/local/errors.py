@@ -1,0 +1,29 @@
+"""What can go wrong in the embedded engines.
+
+LocalEngineError
+├── EngineMissing       the optional extra is not installed
+├── EngineChanged       the installed weights are not the ones this version was built on
+└── ImageRefused        the bytes are not an image that can be read within the bounds
+"""
+
+EXTRA = "pip install tonetouch-runtime[ai-local]"
+
+
+class LocalEngineError(Exception):
+    """Something an embedded engine refuses to do, in words a person can read."""
+
+
+class EngineMissing(LocalEngineError):
+    """A package of the extra `ai-local` is not installed."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(f"The embedded AI engines need the package {package!r}; install them with: {EXTRA}")
+        self.package = package
+
+
+class EngineChanged(LocalEngineError):
+    """The installed weights differ from the pinned ones: vectors would silently stop matching those already kept."""
+
+
+class ImageRefused(LocalEngineError):
+    """The bytes are no image of a known format, or larger than is decoded."""

@@ -1,0 +1,1 @@
+"""The AI client and its embedded engines."""
