@@ -1,0 +1,52 @@
+"""Real servers, started once per run and only when a test asks for one."""
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from tonetouch_runtime import Settings
+
+from tests.servers import NatsServer, ObjectStoreServer, nats_server, object_store
+
+
+@pytest.fixture(scope="session", name="s3")
+def _s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStoreServer]:
+    """An S3 server; make a bucket of your own in it."""
+    with object_store(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", name="nats_server")
+def _nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    with nats_server(tmp_path_factory.mktemp("nats")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session", name="nats_url")
+def _nats_url(nats_server: NatsServer) -> str:
+    """A NATS server with JetStream; make streams of your own in it, and do not stop it: others use it too."""
+    return nats_server.url
+
+
+@pytest.fixture(name="fresh_nats_url")
+def _fresh_nats_url(nats_server: NatsServer) -> str:
+    """The same server, in an account of its own: no stream there yet, and nobody else."""
+    return nats_server.fresh_account()
+
+
+@pytest.fixture(name="settings")
+def _settings(fresh_nats_url: str, s3: ObjectStoreServer, tmp_path: Path) -> Settings:
+    """Settings of an installation of its own on the shared servers: nothing is provisioned yet."""
+    return Settings(
+        data=tmp_path,
+        nats_url=fresh_nats_url,
+        s3_endpoint=s3.endpoint,
+        s3_bucket=f"bucket-{uuid.uuid4().hex[:12]}",
+        s3_access_key=SecretStr(s3.access_key),
+        s3_secret_key=SecretStr(s3.secret_key),
+        admin_token=SecretStr("token-of-the-tests"),
+        settle_seconds=10.0,
+    )
