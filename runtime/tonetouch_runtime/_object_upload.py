@@ -31,19 +31,26 @@ class Uploaded:
 
 
 async def gather(parts: AsyncIterator[bytes], sending: "Sending") -> Uploaded:
-    """Regroups what arrives into parts of 8 MiB, hashing on the way; takes no more than the sender has room for."""
-    digest, size, block = hashlib.sha256(), 0, bytearray()
+    """Regroups what arrives into parts of 8 MiB, hashing on the way; takes no more than the sender has room for.
+
+    Two blocks are filled in turn for the whole of an upload: blocks that come and go scatter over the heap, and the
+    memory of a long upload grows by more than it uses.
+    """
+    digest, size, filled = hashlib.sha256(), 0, 0
+    block, other = bytearray(PART_BYTES), bytearray()
     async for piece in parts:
         digest.update(piece)
         size += len(piece)
         rest = memoryview(piece)
         while rest:
-            taken = min(len(rest), PART_BYTES - len(block))
-            block += rest[:taken]
+            taken = min(len(rest), PART_BYTES - filled)
+            block[filled : filled + taken] = rest[:taken]
             rest = rest[taken:]
-            if len(block) == PART_BYTES:
+            filled += taken
+            if filled == PART_BYTES:
                 await sending.send(block)
-                block = bytearray()
+                block, other, filled = other or bytearray(PART_BYTES), block, 0
+    del block[filled:]
     await sending.finish(block)
     return Uploaded(size=size, sha256=digest.hexdigest())
 
@@ -62,7 +69,7 @@ class Sending:
         self._may_be_there = False
 
     async def send(self, block: bytearray) -> None:
-        """Sends a part; comes back when only this one is in flight, so that the next may be gathered meanwhile."""
+        """Sends a part; comes back when only this one is in flight, and the block of the one before may be refilled."""
         if self._begun is None:
             self._begun = self._pool.submit(translated, self._begin)
         self._parts.append(self._pool.submit(translated, partial(self._send_part, len(self._parts) + 1, block)))

@@ -136,3 +136,11 @@ def test_whatever_the_facts_the_text_stands_on_them(pairs: list[tuple[str, str]]
     assert check(result.sentences, result.facts, openers=["Recorded"])[1] == ()
     assert result == write(*facts)
     assert "Cc" not in {unicodedata.category(char) for char in result.text}
+
+
+def test_a_long_list_ends_after_eight() -> None:
+    """Only what is said is cited."""
+    moods = [Fact(id=str(at), name="mood", value=f"mood {word}") for at, word in enumerate("abcdefghijkl")]
+    (sentence,) = write(*moods).sentences
+    assert sentence.text.endswith("mood g and mood h.")
+    assert sentence.fact_ids == tuple("01234567")

@@ -1,0 +1,66 @@
+"""`answers`: somebody asks, this service decides and replies. There is always a reply, a result or a problem."""
+
+import math
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+import structlog
+from faststream.nats.annotations import NatsMessage
+from tonetouch_contracts.message import Command, Positions, Problem
+from tonetouch_contracts.subjects import command_subject
+
+from tonetouch_runtime._bus import AFTER, CORRELATION, Answered, Bus, Reply
+from tonetouch_runtime._telemetry import Cause, caused_by, new_traceparent
+from tonetouch_runtime.errors import NotNow, Refused, Unavailable
+
+log = structlog.get_logger()
+
+Answer = Callable[[Any], Awaitable[Any]]
+Wait = Callable[[Positions], Awaitable[None]]
+
+
+def answer_on(bus: Bus, service: str, command: type[Command[Any]], answer: Answer, seen: Wait) -> None:
+    """Subscribe a handler to its command, shared among the replicas of the service."""
+    decoder = msgspec.json.Decoder(command)
+
+    async def handle(message: NatsMessage) -> bytes:
+        headers = message.headers or {}
+        cause = Cause(
+            causation=headers.get(CORRELATION),
+            correlation=headers.get(CORRELATION),
+            traceparent=headers.get("traceparent") or new_traceparent(),
+        )
+        with caused_by(cause):
+            reply = await _reply(decoder, answer, seen, bytes(message.body), headers)
+        return msgspec.json.encode(reply)
+
+    subject = command_subject(command, service)
+    bus.broker.subscriber(subject, queue=service, max_workers=64)(handle)
+
+
+async def _reply(
+    decoder: msgspec.json.Decoder[Any], answer: Answer, seen: Wait, body: bytes, headers: Mapping[str, str]
+) -> Reply:
+    try:
+        command = decoder.decode(body)
+        if after := headers.get(AFTER):
+            await seen(msgspec.json.decode(after, type=Positions))
+        result = await answer(command)
+    except Refused as refused:
+        return Reply(problem=refused.problem)
+    except msgspec.ValidationError as error:
+        return Reply(problem=Problem(code="invalid", detail=f"The request cannot be read: {error}"))
+    except NotNow as later:
+        again = f"Ask again in {math.ceil(later.seconds)} s."
+        return Reply(problem=Problem(code="not_yet", detail=str(later), next_step=again))
+    except Unavailable as error:
+        log.warning("answer_unavailable", error=str(error))
+        return Reply(problem=Problem(code="unavailable", detail=str(error), next_step="Try again in a moment."))
+    except Exception as error:
+        log.exception("answer_failed", command=decoder.type.__name__)
+        words = f"Something broke while answering ({type(error).__name__}); the log has the details."
+        return Reply(problem=Problem(code="internal", detail=words))
+    if not isinstance(result, Answered):
+        result = Answered(value=result)
+    return Reply(value=msgspec.Raw(msgspec.json.encode(result.value)), positions=result.positions)

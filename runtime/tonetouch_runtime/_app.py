@@ -1,0 +1,237 @@
+"""Composing a service and running it: connect, check, open, listen; and all of it in reverse at the end."""
+
+import asyncio
+import contextlib
+import functools
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
+
+import msgspec
+import structlog
+from pydantic import ValidationError
+from tonetouch_contracts import manifest
+from tonetouch_contracts.message import Command, Health, ShowHealth
+
+from tonetouch_runtime._answering import answer_on
+from tonetouch_runtime._bus import Bus
+from tonetouch_runtime._clock import Clock, SystemClock
+from tonetouch_runtime._floor import Floor
+from tonetouch_runtime._health import HealthCheck, serving_health
+from tonetouch_runtime._hearing import Listener
+from tonetouch_runtime._keeping import Keeper, Projection
+from tonetouch_runtime._log import Log
+from tonetouch_runtime._objects import Objects
+from tonetouch_runtime._parking import Lot
+from tonetouch_runtime.provisioning import check
+from tonetouch_runtime._router import Router
+from tonetouch_runtime._tables import Database, positions, table_of
+from tonetouch_runtime._telemetry import configure_logs
+from tonetouch_runtime._working import Worker
+from tonetouch_runtime.ai.client import AIClient
+from tonetouch_runtime.errors import Misconfigured, TonetouchError
+from tonetouch_runtime.settings import Settings
+
+log = structlog.get_logger()
+
+Resource = Callable[[Floor], AbstractAsyncContextManager[object]]
+
+
+class App(msgspec.Struct, frozen=True, kw_only=True):
+    """A service: its name, its slices, and what it opens beside the floor (an index, a pool of processes).
+
+    A resource is a function from the floor to an async context manager; handlers get it by `Floor.get`.
+    """
+
+    name: str
+    routers: tuple[Router, ...] = ()
+    resources: tuple[Resource, ...] = ()
+
+    @property
+    def consumers(self) -> list[manifest.Consumer]:
+        """The durable consumers this service reads from."""
+        hearing = [part.consumer for router in self.routers for part in router.hearing]
+        working = [part.consumer for router in self.routers for part in router.working]
+        names = hearing + working
+        return [manifest.consumer(name) for name in dict.fromkeys(names)]
+
+
+@contextlib.asynccontextmanager
+async def running(app: App, settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Floor]:
+    """Run a service for as long as the block lasts. If a part of it dies, so does the block."""
+    clock = clock or SystemClock()
+    async with AsyncExitStack() as stack:
+        bus = await Bus.connect(settings.nats_url, app.name)
+        stack.push_async_callback(bus.close)
+        await check(bus.jetstream, manifest.STREAMS, manifest.QUEUES, app.consumers)
+        floor, lot = await _lay_floor(app, settings, clock, bus, stack)
+        for resource in app.resources:
+            floor.keep(await stack.enter_async_context(resource(floor)))
+        listeners, workers = _listeners(app, floor, lot), _workers(app, floor)
+        pulls = [listener.pull for listener in listeners] + [worker.pull for worker in workers]
+        health = HealthCheck(app.name, bus, floor.keepers, pulls, (floor.read, floor.state))
+        await stack.enter_async_context(serving_health(settings.health_port, health))
+        running_parts = [
+            *(keeper.run() for keeper in floor.keepers.values()),
+            *(listener.run() for listener in listeners),
+            *(worker.run() for worker in workers),
+        ]
+        await stack.enter_async_context(_running_together(running_parts))
+        _answer(app, floor, health)
+        await bus.broker.start()
+        log.info("service_started", name=app.name)
+        yield floor
+        log.info("service_stopping", name=app.name)
+
+
+async def _lay_floor(app: App, settings: Settings, clock: Clock, bus: Bus, stack: AsyncExitStack) -> tuple[Floor, Lot]:
+    read, state = Database.open(settings, app.name, "read"), Database.open(settings, app.name, "state")
+    stack.callback(read.close)
+    stack.callback(state.close)
+    lot = Lot(state, clock)
+    keepers = _keepers(app, bus, read, lot)
+    objects = Objects(settings.object_store)
+    stack.push_async_callback(objects.close)
+    event_log = Log(bus, clock, service=app.name, settle_seconds=settings.settle_seconds)
+    ai = AIClient(service=app.name, bus=bus, log=event_log, objects=objects, clock=clock)
+    floor = Floor(
+        service=app.name,
+        settings=settings,
+        clock=clock,
+        bus=bus,
+        log=event_log,
+        objects=objects,
+        ai=ai,
+        read=read,
+        state=state,
+        keepers=keepers,
+    )
+    return floor, lot
+
+
+def _keepers(app: App, bus: Bus, read: Database, lot: Lot) -> dict[str, Keeper]:
+    keeping = [entry for router in app.routers for entry in router.keeping]
+    read.create(positions, *{table_of(entry.model) for entry in keeping})
+    projections = [
+        Projection(
+            name=str(table_of(entry.model).name),
+            table=table_of(entry.model),
+            hears=frozenset(entry.hears),
+            project=entry.handler,
+        )
+        for entry in keeping
+    ]
+    streams = sorted({stream for projection in projections for stream in projection.streams})
+    return {
+        stream: Keeper(bus, stream, [part for part in projections if stream in part.streams], read, lot)
+        for stream in streams
+    }
+
+
+def _listeners(app: App, floor: Floor, lot: Lot) -> list[Listener]:
+    handlers: dict[str, dict[Any, Any]] = {}
+    for entry in (entry for router in app.routers for entry in router.hearing):
+        for event in entry.events:
+            handlers.setdefault(entry.consumer, {})[event] = functools.partial(_with(entry.handler, floor))
+    return [Listener(floor.bus, manifest.consumer(name), heard, lot) for name, heard in handlers.items()]
+
+
+def _workers(app: App, floor: Floor) -> list[Worker]:
+    return [
+        Worker(
+            floor.bus,
+            manifest.consumer(entry.consumer),
+            _with(entry.handler, floor),
+            parallel=entry.parallel,
+            at_most=entry.at_most,
+        )
+        for router in app.routers
+        for entry in router.working
+    ]
+
+
+def _answer(app: App, floor: Floor, health: Callable[[], Any]) -> None:
+    async def show_health(_: ShowHealth) -> Health:
+        said: Health = await health()
+        return said
+
+    answer_on(floor.bus, app.name, ShowHealth, show_health, floor.seen)
+    for router in app.routers:
+        for command, handler in router.answering.items():
+            answer_on(floor.bus, app.name, _any(command), _with(handler, floor), floor.seen)
+
+
+def _any(command: type[Command[Any]]) -> type[Command[Any]]:
+    return command
+
+
+def _with(handler: Callable[..., Any], floor: Floor) -> Callable[[Any], Any]:
+    async def run(message: Any) -> Any:
+        return await handler(message, floor)
+
+    return run
+
+
+@contextlib.asynccontextmanager
+async def _running_together(parts: Sequence[Coroutine[Any, Any, None]]) -> AsyncIterator[None]:
+    """Run the parts beside the block. One that dies takes the block with it: half a service is worse than none."""
+    me = asyncio.current_task()
+    failure: list[BaseException] = []
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) and me is not None:
+            failure.append(error)
+            me.cancel()
+
+    tasks = [asyncio.create_task(part) for part in parts]
+    for task in tasks:
+        task.add_done_callback(ended)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if failure:
+            raise failure[0] from None
+        raise
+    finally:
+        for task in tasks:
+            task.remove_done_callback(ended)
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def serve(app: App) -> None:
+    """The main function of a service's process: runs until SIGTERM or Ctrl-C. Exits 78 where it cannot start."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problems = "; ".join(f"TONETOUCH_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        sys.exit(f"{app.name} cannot start: {problems}")
+    configure_logs(app.name, settings.log_level)
+    try:
+        asyncio.run(_until_told(app, settings))
+    except TonetouchError as error:
+        log.error("service_refused_to_start", reason=str(error))
+        print(f"{app.name} cannot start: {error}", file=sys.stderr)
+        sys.exit(78 if isinstance(error, Misconfigured) else 75)
+
+
+async def _until_told(app: App, settings: Settings) -> None:
+    me = asyncio.current_task()
+    stopping = asyncio.Event()
+
+    def stop() -> None:
+        # The first signal ends the block in order; before there is a block, it ends the waiting for the bus.
+        if started.is_set():
+            stopping.set()
+        elif me is not None:
+            me.cancel()
+
+    started = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop)
+    with contextlib.suppress(asyncio.CancelledError):
+        async with running(app, settings):
+            started.set()
+            await stopping.wait()

@@ -1,0 +1,553 @@
+"""The log: appending with optimistic concurrency, and loading one entity.
+
+Every append has three outcomes. *Committed*: the events are on disk. *Conflict*: somebody else wrote first; load and
+decide again. *Unknown*: the answer was lost; the leader is asked whether our events are there. The caller of `transact`
+sees only the first, or an exception that says the outcome is still unknown.
+"""
+
+import asyncio
+import itertools
+import random
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+import msgspec
+import nats.errors
+import structlog
+from nats.aio.msg import Msg
+from nats.js.api import ConsumerConfig, DeliverPolicy
+from tonetouch_contracts.envelope import Envelope, EnvelopeError
+from tonetouch_contracts.identity import derived
+from tonetouch_contracts.manifest import VOCABULARY, stream_of
+from tonetouch_contracts.message import Event, Positions, same_positions
+from tonetouch_contracts.subjects import entity_filter, event_subject
+from tonetouch_contracts.vocabulary import UndecodableError, Vocabulary
+
+from tonetouch_runtime._bus import Bus
+from tonetouch_runtime._clock import Clock, stamp
+from tonetouch_runtime._telemetry import current_cause, new_traceparent
+from tonetouch_runtime.errors import TonetouchError, Unavailable
+
+E = TypeVar("E", bound=Event)
+
+MAX_BATCH = 1000
+"""Messages in one atomic batch: the server's limit."""
+
+_CONFLICTS = frozenset({10071, 10164, 10201})
+"""Wrong last sequence, the same under concurrency, and a retried batch: all mean 'read, then decide again'."""
+
+_REQUEST_SECONDS = 5.0
+_ATTEMPTS = 12
+
+log = structlog.get_logger()
+
+
+class State(Protocol):
+    """A noun: pure, with defaults for an entity nobody has heard of."""
+
+    def evolve(self, event: Event) -> Self:
+        """The state after this event. Events it does not care about leave it as it is."""
+        ...
+
+
+S = TypeVar("S", bound=State)
+
+
+class Recorded(msgspec.Struct, Generic[E], frozen=True, kw_only=True):
+    """An event as it stands in the log. `sequence` counts within its stream; `time` is RFC 3339 in UTC."""
+
+    event: E
+    stream: str
+    sequence: int
+    id: str
+    time: str
+    causation: str | None = None
+    correlation: str | None = None
+    traceparent: str | None = None
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """The events of one entity that were decided together, seeing it at `expected` (0: it was new; None: unchecked).
+
+    `key` makes the events' ids from what was asked, so that asking again appends nothing new.
+    """
+
+    entity_id: str
+    events: tuple[Event, ...]
+    expected: int | None
+    key: str | None = None
+
+
+class Loaded(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
+    """An entity's state, and the sequence of its last event (0 where there is none)."""
+
+    state: S
+    version: int
+
+
+class Outcome(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
+    """What became of a decision. No events: there was nothing to do."""
+
+    state: S
+    events: tuple[Event, ...]
+    positions: Positions
+
+
+class ConflictError(TonetouchError):
+    """Somebody else appended to the entity first; nothing of this append was kept."""
+
+
+class AppendRefusedError(TonetouchError):
+    """The server will not take this append at all (too large, no such stream); nothing of it was kept."""
+
+
+class Log:
+    """Append and load. Nothing else writes to a stream of truth."""
+
+    def __init__(
+        self,
+        bus: Bus,
+        clock: Clock,
+        *,
+        service: str,
+        settle_seconds: float = 30.0,
+        vocabulary: Vocabulary = VOCABULARY,
+        stream_name: Callable[[type[Event]], str] = lambda event: stream_of(event).name,
+    ) -> None:
+        self._bus = bus
+        self._clock = clock
+        self._service = service
+        self._settle_seconds = settle_seconds
+        self._vocabulary = vocabulary
+        self._stream_name = stream_name
+        self._inbox = _Inbox(bus)
+        self._pourer = _Pourer(self)
+
+    async def append(self, *decisions: Decision) -> Positions:
+        """Append the events of all decisions, or none of them. All must belong to one stream.
+
+        Raises ConflictError where an entity was not as expected, AppendRefusedError where the server will never take
+        it, Unavailable where the outcome could not be learned in time, ValueError where an entity is decided twice.
+        """
+        stream, messages = self._prepare(decisions)
+        deadline = time.monotonic() + self._settle_seconds
+        while True:
+            try:
+                return {stream: await self._publish(stream, messages)}
+            except _Unknown as unknown:
+                settled = await self._settle(stream, decisions, messages, deadline, unknown)
+                if settled is not None:
+                    return {stream: settled}
+            # The leader has none of our events and the entity is as we expected: the same append, once more.
+
+    async def load(self, stream: str, entity_id: str, initial: S) -> Loaded[S]:
+        """Fold an entity's events into its state. The count comes from the leader, so this reads its own writes."""
+        state, version = initial, 0
+        for recorded in await self.history(stream, entity_id):
+            state, version = state.evolve(recorded.event), recorded.sequence
+        return Loaded(state=state, version=version)
+
+    async def history(self, stream: str, entity_id: str) -> list[Recorded[Event]]:
+        """All events of one entity in order. About a millisecond, however long the log is."""
+        # An open-ended read would scan to the head of the log: count first, then get exactly that many.
+        for attempt in range(_ATTEMPTS):
+            count = await self._count(stream, entity_id)
+            if count == 0:
+                return []
+            messages = await self._inbox.get_batch(stream, entity_filter(entity_id), count)
+            if len(messages) >= count:
+                return [self.read(message) for message in messages]
+            # A replica that lags behind the leader answered: ask again.
+            await asyncio.sleep(0.01 * 2**attempt)
+        raise Unavailable(f"{stream} does not give the {count} events of {entity_id} that its leader counts")
+
+    async def transact(
+        self,
+        stream: str,
+        entity_id: str,
+        initial: S,
+        decide: Callable[[S], Event | Sequence[Event]],
+        *,
+        key: str | None = None,
+    ) -> Outcome[S]:
+        """Load, decide, append if unchanged; on a conflict load and decide again.
+
+        `decide` is pure and may run several times. It returns what happened (nothing: ``()``) or raises Refused.
+        """
+
+        def decide_one(states: Mapping[str, S]) -> Mapping[str, Event | Sequence[Event]]:
+            return {entity_id: decide(states[entity_id])}
+
+        outcomes = await self.transact_together(stream, {entity_id: initial}, decide_one, key=key)
+        return outcomes[entity_id]
+
+    async def transact_together(
+        self,
+        stream: str,
+        entities: Mapping[str, S],
+        decide: Callable[[Mapping[str, S]], Mapping[str, Event | Sequence[Event]]],
+        *,
+        key: str | None = None,
+    ) -> dict[str, Outcome[S]]:
+        """The same for several entities of one stream, atomically: all of it happens or nothing does."""
+        for attempt in range(_ATTEMPTS):
+            loaded = {entity: await self.load(stream, entity, initial) for entity, initial in entities.items()}
+            decided = decide({entity: found.state for entity, found in loaded.items()})
+            events = {entity: _several(what) for entity, what in decided.items()}
+            decisions = [
+                Decision(entity_id=entity, events=happened, expected=loaded[entity].version, key=key)
+                for entity, happened in events.items()
+                if happened
+            ]
+            try:
+                positions = await self.append(*decisions) if decisions else _seen(stream, loaded)
+            except ConflictError:
+                await asyncio.sleep(random.uniform(0, 0.005 * 2 ** min(attempt, 6)))  # noqa: S311 (jitter)
+                continue
+            return {
+                entity: _outcome(found.state, events.get(entity, ()), positions) for entity, found in loaded.items()
+            }
+        raise Unavailable(f"{', '.join(entities)} changed {_ATTEMPTS} times while we decided")
+
+    async def pour(self, *events: Event) -> Positions:
+        """Append facts that no rule guards and that come in floods (plays, jobs), several callers in one batch.
+
+        Returns when they are on disk. The id of an event is made from its content: pouring twice is pouring once
+        within the server's duplicate window.
+        """
+        return await self._pourer.pour(events)
+
+    async def follow(self, stream: str, entity_id: str, after: int = 0) -> AsyncIterator[Recorded[Event]]:
+        """One entity's events from `after` on, those that are there first, then as they come. Ends when left."""
+        queue: asyncio.Queue[Msg] = asyncio.Queue(maxsize=256)
+        config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1)
+        subscription = await self._bus.jetstream.subscribe(
+            entity_filter(entity_id), stream=stream, ordered_consumer=True, cb=queue.put, config=config
+        )
+        try:
+            while True:
+                yield self.read(await queue.get())
+        finally:
+            await subscription.unsubscribe()
+
+    def read(self, message: Msg) -> Recorded[Event]:
+        """A message of a stream as a recorded event. Raises UndecodableError."""
+        return read_message(message, self._vocabulary)
+
+    def _prepare(self, decisions: Sequence[Decision]) -> tuple[str, list["_Message"]]:
+        entities = [decision.entity_id for decision in decisions]
+        if len(set(entities)) != len(entities):
+            # The server checks each message against the state before the batch: it would let both decisions through.
+            raise ValueError("an entity may be in one decision of an append only")
+        streams = {self._stream_name(type(event)) for decision in decisions for event in decision.events}
+        if len(streams) != 1:
+            raise ValueError(f"an append belongs to one stream, not to {sorted(streams)}")
+        messages = list(itertools.chain.from_iterable(map(self._messages, decisions)))
+        if len(messages) > MAX_BATCH:
+            raise ValueError(f"{len(messages)} events are more than the {MAX_BATCH} of one append")
+        return streams.pop(), messages
+
+    def _messages(self, decision: Decision) -> list["_Message"]:
+        cause = current_cause()
+        traceparent = cause.traceparent or new_traceparent()
+        prepared = []
+        for index, event in enumerate(decision.events):
+            if event.entity_id != decision.entity_id:
+                raise ValueError(f"{event.wire_name()} of {event.entity_id} in a decision on {decision.entity_id}")
+            identity = derived(decision.key, event.wire_name(), str(index)) if decision.key else self._clock.new_id()
+            headers = Envelope(
+                id=identity,
+                type=event.wire_name(),
+                source=f"/{self._service}/{event.wire_name().partition('.')[0]}",
+                subject=decision.entity_id,
+                time=stamp(self._clock.now()),
+                causation=cause.causation,
+                correlation=cause.correlation or identity,
+                traceparent=traceparent,
+            ).to_headers()
+            if index == 0 and decision.expected is not None:
+                headers["Nats-Expected-Last-Subject-Sequence"] = str(decision.expected)
+                headers["Nats-Expected-Last-Subject-Sequence-Subject"] = entity_filter(decision.entity_id)
+            prepared.append(_Message(identity, event_subject(event), headers, msgspec.json.encode(event)))
+        return prepared
+
+    async def _publish(self, stream: str, messages: Sequence["_Message"]) -> int:
+        """Send one message, or an atomic batch, and return the last sequence it got."""
+        if len(messages) == 1:
+            return await self._request(messages[0], {**messages[0].headers, "Nats-Expected-Stream": stream})
+        batch = self._clock.new_id()
+        for number, message in enumerate(messages, start=1):
+            headers = {**message.headers, "Nats-Batch-Id": batch, "Nats-Batch-Sequence": str(number)}
+            if number == len(messages):
+                return await self._request(message, {**headers, "Nats-Batch-Commit": "1"})
+            if number == 1:
+                # The first message is a request so that a refusal is learned before the rest is sent.
+                await self._request(message, {**headers, "Nats-Expected-Stream": stream})
+            else:
+                await self._bus.nats.publish(message.subject, message.body, headers=headers)
+        raise AssertionError("a batch ends at its last message")
+
+    async def _request(self, message: "_Message", headers: dict[str, str]) -> int:
+        try:
+            reply = await self._bus.nats.request(message.subject, message.body, _REQUEST_SECONDS, headers=headers)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise _Unknown(f"no answer from the log ({type(error).__name__})") from error
+        if not reply.data:
+            return 0
+        ack = msgspec.json.decode(reply.data, type=_Ack)
+        if ack.error is None:
+            return ack.seq
+        if ack.error.err_code in _CONFLICTS:
+            # A retried append meets itself here: only the log can tell whether it was ours.
+            raise _Unknown(ack.error.description, conflict=True)
+        raise AppendRefusedError(f"{message.subject}: {ack.error.description} ({ack.error.err_code})")
+
+    async def _settle(
+        self,
+        stream: str,
+        decisions: Sequence[Decision],
+        messages: Sequence["_Message"],
+        deadline: float,
+        unknown: "_Unknown",
+    ) -> int | None:
+        """Learn from the leader what became of an append: its last sequence, ConflictError, or None for 'not there'."""
+        ours = {message.id for message in messages}
+        while True:
+            try:
+                kept = await self._kept(stream, decisions, ours)
+                break
+            except (_Unknown, Unavailable, TimeoutError, nats.errors.Error) as error:
+                if time.monotonic() > deadline:
+                    raise Unavailable(f"the log does not say whether an append was kept: {error}") from error
+                await asyncio.sleep(0.2)
+        if kept:
+            return kept
+        if unknown.conflict:
+            raise ConflictError(str(unknown))
+        if time.monotonic() > deadline:
+            raise Unavailable(f"the log did not take an append within its bound: {unknown}")
+        return None
+
+    async def _kept(self, stream: str, decisions: Sequence[Decision], ours: set[str]) -> int:
+        """The last sequence of our events in the log, 0 where there is none. An append is atomic: one entity tells."""
+        last = 0
+        for recorded in await self.history(stream, decisions[-1].entity_id):
+            if recorded.id in ours:
+                last = recorded.sequence
+        return last
+
+    async def _count(self, stream: str, entity_id: str) -> int:
+        request = msgspec.json.encode({"subjects_filter": entity_filter(entity_id)})
+        try:
+            reply = await self._bus.nats.request(f"$JS.API.STREAM.INFO.{stream}", request, _REQUEST_SECONDS)
+        except (TimeoutError, nats.errors.Error) as error:
+            raise Unavailable(f"{stream} does not answer ({type(error).__name__})") from error
+        info = msgspec.json.decode(reply.data, type=_StreamInfo)
+        if info.error is not None:
+            raise Unavailable(f"{stream}: {info.error.description}")
+        return sum((info.state.subjects or {}).values()) if info.state else 0
+
+
+def read_message(message: Msg, vocabulary: Vocabulary = VOCABULARY) -> Recorded[Event]:
+    """Read a message that came from a consumer or from a direct get. Raises UndecodableError."""
+    headers = message.headers or {}
+    stream, sequence = origin_of(message)
+    try:
+        envelope = Envelope.from_headers(headers)
+    except EnvelopeError as error:
+        raise UndecodableError(f"{stream}@{sequence}: {error}") from error
+    return Recorded(
+        event=vocabulary.decode(envelope.type, message.data),
+        stream=stream,
+        sequence=sequence,
+        id=envelope.id,
+        time=envelope.time,
+        causation=envelope.causation,
+        correlation=envelope.correlation,
+        traceparent=envelope.traceparent,
+    )
+
+
+def origin_of(message: Msg) -> tuple[str, int]:
+    """The stream and sequence a message came from."""
+    headers = message.headers
+    if headers and (sequence := headers.get("Nats-Sequence")):
+        return headers["Nats-Stream"], int(sequence)
+    # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>..., or with two more tokens in front in the newer form.
+    tokens = message.reply.split(".")
+    shift = 2 if len(tokens) > 9 else 0
+    return tokens[2 + shift], int(tokens[5 + shift])
+
+
+class _Message(msgspec.Struct, frozen=True):
+    id: str
+    subject: str
+    headers: dict[str, str]
+    body: bytes
+
+
+class _ApiError(msgspec.Struct, frozen=True):
+    code: int = 0
+    err_code: int = 0
+    description: str = ""
+
+
+class _Ack(msgspec.Struct, frozen=True):
+    seq: int = 0
+    duplicate: bool = False
+    error: _ApiError | None = None
+
+
+class _State(msgspec.Struct, frozen=True):
+    subjects: dict[str, int] | None = None
+
+
+class _StreamInfo(msgspec.Struct, frozen=True):
+    state: _State | None = None
+    error: _ApiError | None = None
+
+
+class _Unknown(Exception):
+    def __init__(self, words: str, *, conflict: bool = False) -> None:
+        super().__init__(words)
+        self.conflict = conflict
+
+
+class _Inbox:
+    """Many answers to one request, over one subscription for the life of the process."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._prefix = bus.nats.new_inbox()
+        self._waiting: dict[str, asyncio.Queue[Msg]] = {}
+        self._numbers = itertools.count()
+        self._subscribed: asyncio.Task[Any] | None = None
+
+    async def get_batch(self, stream: str, subject_filter: str, count: int) -> list[Msg]:
+        """The first `count` messages under a filter, by direct get. Fewer where a replica has fewer."""
+        if self._subscribed is None:
+            self._subscribed = asyncio.ensure_future(self._bus.nats.subscribe(f"{self._prefix}.*", cb=self._arrived))
+        await asyncio.shield(self._subscribed)
+        token = str(next(self._numbers))
+        queue = self._waiting[token] = asyncio.Queue()
+        messages: list[Msg] = []
+        try:
+            await self._bus.nats.publish(
+                f"$JS.API.DIRECT.GET.{stream}",
+                msgspec.json.encode({"seq": 1, "batch": count, "next_by_subj": subject_filter}),
+                reply=f"{self._prefix}.{token}",
+            )
+            while len(messages) < count:
+                message = await asyncio.wait_for(queue.get(), _REQUEST_SECONDS)
+                if message.headers and message.headers.get("Status"):
+                    break
+                messages.append(message)
+        except TimeoutError:
+            raise Unavailable(f"{stream} does not answer a direct get") from None
+        finally:
+            del self._waiting[token]
+        return messages
+
+    async def _arrived(self, message: Msg) -> None:
+        queue = self._waiting.get(message.subject.rpartition(".")[2])
+        if queue is not None:
+            queue.put_nowait(message)
+
+
+_Poured = tuple[Event, asyncio.Future[Positions]]
+
+
+class _Pourer:
+    """Group commit: what arrives while one batch is on its way to the disk makes the next."""
+
+    def __init__(self, log_: Log) -> None:
+        self._log = log_
+        self._waiting: dict[str, list[_Poured]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def pour(self, events: Sequence[Event]) -> Positions:
+        loop = asyncio.get_running_loop()
+        kept: Positions = {}
+        futures = []
+        for event in events:
+            stream = self._log._stream_name(type(event))
+            future: asyncio.Future[Positions] = loop.create_future()
+            self._waiting.setdefault(stream, []).append((event, future))
+            futures.append(future)
+            if stream not in self._running:
+                self._running[stream] = asyncio.create_task(self._drain(stream))
+        for positions in await asyncio.gather(*futures):
+            kept = same_positions(kept, positions)
+        return kept
+
+    async def _drain(self, stream: str) -> None:
+        try:
+            while waiting := self._waiting.get(stream):
+                taken, self._waiting[stream] = _one_per_entity(waiting)
+                await self._commit(taken)
+        finally:
+            del self._running[stream]
+
+    async def _commit(self, taken: Sequence[_Poured]) -> None:
+        decisions = [
+            Decision(entity_id=event.entity_id, events=(event,), expected=None, key=_content_key(event))
+            for event, _ in taken
+        ]
+        try:
+            positions = await self._log.append(*decisions)
+        except ConflictError as conflict:
+            if len(taken) == 1:
+                _resolve(taken, conflict)
+            # One of them was poured before and the server refuses the whole batch: singly, it is told from the rest.
+            else:
+                for item in taken:
+                    await self._commit([item])
+        except Exception as error:
+            _resolve(taken, error)
+        else:
+            _resolve(taken, positions)
+
+
+def _resolve(taken: Sequence[_Poured], result: Positions | Exception) -> None:
+    for _, future in taken:
+        if future.done():
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+
+def _one_per_entity(waiting: Sequence[_Poured], most: int = 200) -> tuple[list[_Poured], list[_Poured]]:
+    """Split what waits into the next batch and the rest, in order, an entity at most once in the batch."""
+    seen: set[str] = set()
+    taken: list[_Poured] = []
+    left: list[_Poured] = []
+    for item in waiting:
+        entity = item[0].entity_id
+        if len(taken) < most and entity not in seen:
+            taken.append(item)
+        else:
+            left.append(item)
+        seen.add(entity)
+    return taken, left
+
+
+def _content_key(event: Event) -> str:
+    return msgspec.json.encode(event).decode()
+
+
+def _several(what: Event | Sequence[Event]) -> tuple[Event, ...]:
+    return (what,) if isinstance(what, Event) else tuple(what)
+
+
+def _seen(stream: str, loaded: Mapping[str, Loaded[Any]]) -> Positions:
+    """Where there is nothing to do, the caller may still want to see what was done before."""
+    return {stream: max(found.version for found in loaded.values())}
+
+
+def _outcome(state: S, events: tuple[Event, ...], positions: Positions) -> Outcome[S]:
+    for event in events:
+        state = state.evolve(event)
+    return Outcome(state=state, events=events, positions=positions)

@@ -1,0 +1,112 @@
+"""A slice's part of its service: what it answers, hears, works on and keeps. Plain registration, nothing happens."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import msgspec
+from sqlmodel import SQLModel
+from tonetouch_contracts.message import Command, Event
+
+from tonetouch_runtime._bus import Answered
+from tonetouch_runtime._log import Recorded
+from tonetouch_runtime._tables import Writer
+from tonetouch_runtime._working import Task
+
+if TYPE_CHECKING:
+    from tonetouch_runtime._floor import Floor
+
+R = TypeVar("R")
+C = TypeVar("C", bound=Command[Any])
+E = TypeVar("E", bound=Event)
+
+AnswerHandler = Callable[[C, "Floor"], Awaitable[R | Answered[R]]]
+HearHandler = Callable[[Recorded[E], "Floor"], Awaitable[None]]
+WorkHandler = Callable[[Task, "Floor"], Awaitable[None]]
+BatchHandler = Callable[[Sequence[Task], "Floor"], Awaitable[None]]
+KeepHandler = Callable[[Sequence[Recorded[Any]], Writer], None]
+
+
+class Hearing(msgspec.Struct, frozen=True):
+    consumer: str
+    events: tuple[type[Event], ...]
+    handler: Callable[..., Awaitable[None]]
+
+
+class Working(msgspec.Struct, frozen=True):
+    queue: str
+    step: str
+    consumer: str
+    handler: Callable[..., Awaitable[None]]
+    parallel: int
+    at_most: int
+
+
+class Keeping(msgspec.Struct, frozen=True):
+    model: type[SQLModel]
+    hears: tuple[type[Event], ...]
+    handler: KeepHandler
+
+
+class Router:
+    """Collects the handlers of one slice; `app.py` lists the routers, and that list is the table of contents."""
+
+    def __init__(self) -> None:
+        self.answering: dict[type[Command[Any]], Callable[..., Awaitable[Any]]] = {}
+        self.hearing: list[Hearing] = []
+        self.working: list[Working] = []
+        self.keeping: list[Keeping] = []
+
+    def answers(self, command: type[Command[R]]) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
+        """Reply to a command: ``async (command, floor) -> R | Answered[R]``. Raise Refused to say no."""
+
+        def register(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+            self.answering[command] = handler
+            return handler
+
+        return register
+
+    def hears(self, *events: type[Event], consumer: str) -> Callable[[Any], Any]:
+        """React to facts through a durable consumer of the manifest: ``async (fact, floor)``, at least once.
+
+        Raise NotNow to be called again later without it counting as a failure.
+        """
+
+        def register(handler: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+            self.hearing.append(Hearing(consumer, events, handler))
+            return handler
+
+        return register
+
+    def works(self, queue: str, step: str, *, consumer: str, parallel: int = 1) -> Callable[[Any], Any]:
+        """Take queued work: ``async (task, floor)``, at least once, `parallel` at a time."""
+
+        def register(handler: WorkHandler) -> WorkHandler:
+            async def one(tasks: Sequence[Task], floor: "Floor") -> None:
+                await handler(tasks[0], floor)
+
+            self.working.append(Working(queue, step, consumer, one, parallel, 1))
+            return handler
+
+        return register
+
+    def works_batch(self, queue: str, step: str, *, consumer: str, at_most: int) -> Callable[[Any], Any]:
+        """Take queued work several at once: ``async (tasks, floor)`` with 1 to `at_most` tasks."""
+
+        def register(handler: BatchHandler) -> BatchHandler:
+            self.working.append(Working(queue, step, consumer, handler, 1, at_most))
+            return handler
+
+        return register
+
+    def keeps(self, model: type[SQLModel], *, hears: Sequence[type[Event]]) -> Callable[[KeepHandler], KeepHandler]:
+        """Maintain a read model: ``(facts, writer)``, in order, in one transaction with the position.
+
+        The function is pure but for its writer, so that a rebuild gives the same rows. A column is written by events
+        of one stream only: there is no order across streams.
+        """
+
+        def register(handler: KeepHandler) -> KeepHandler:
+            self.keeping.append(Keeping(model, tuple(hears), handler))
+            return handler
+
+        return register

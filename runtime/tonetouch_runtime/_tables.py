@@ -1,0 +1,225 @@
+"""A service's two databases: `read` (projections, may be dropped and rebuilt) and `state` (what is not in the log).
+
+SQLite files by default, schemas of one PostgreSQL database by URL. Rows are written through SQLAlchemy Core on a table
+whose name is chosen at run time, so that a rebuild can stand beside the live table.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import groupby
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Executable,
+    MetaData,
+    RowMapping,
+    String,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    event,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlmodel import SQLModel
+
+from tonetouch_runtime.errors import Misconfigured
+from tonetouch_runtime.settings import Settings
+
+T = TypeVar("T")
+Row = Mapping[str, Any]
+
+
+class Database:
+    """One database of a service, spoken to from threads. `name` is ``read`` or ``state``."""
+
+    def __init__(self, engine: Engine, schema: str | None) -> None:
+        self.engine = engine
+        self.schema = schema
+        # SQLite has one writer; reads go on beside it in WAL mode.
+        self._reading = ThreadPoolExecutor(max_workers=4, thread_name_prefix="reading")
+        self._writing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing")
+
+    @classmethod
+    def open(cls, settings: Settings, service: str, name: str) -> "Database":
+        """Open it, making the folder or the schema where it is missing. Raises Misconfigured."""
+        url = settings.database_url.get_secret_value()
+        if url:
+            return cls._open_postgresql(url, f"{service.replace('-', '_')}_{name}")
+        folder = settings.data / "tables" / service
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / ".writable").write_text("")
+        except OSError as error:
+            raise Misconfigured(f"{folder} cannot be written ({error.strerror}): set TONETOUCH_DATA") from error
+        return cls(_sqlite_engine(folder / f"{name}.db"), None)
+
+    @classmethod
+    def _open_postgresql(cls, url: str, schema: str) -> "Database":
+        engine = create_engine(url, pool_pre_ping=True, pool_size=6).execution_options(
+            schema_translate_map={None: schema}
+        )
+        try:
+            with engine.begin() as connection:
+                connection.execute(text(f'create schema if not exists "{schema}"'))
+        except Exception as error:
+            # The URL holds the password: say where, never with what.
+            raise Misconfigured(
+                f"the database of TONETOUCH_DATABASE_URL cannot be opened: {type(error).__name__}"
+            ) from None
+        return cls(engine, schema)
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run a function on a connection of its own, beside the writer."""
+
+        def run() -> T:
+            with self.engine.connect() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._reading, run)
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run a function in one transaction; it is committed when this returns and rolled back if it raises."""
+
+        def run() -> T:
+            with self.engine.begin() as connection:
+                return work(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._writing, run)
+
+    def create(self, *tables: Table) -> None:
+        """Make the tables that are not there yet."""
+        for table in tables:
+            table.create(self.engine, checkfirst=True)
+
+    def close(self) -> None:
+        """Finish what runs and let go of the files."""
+        self._writing.shutdown(wait=True)
+        self._reading.shutdown(wait=True)
+        self.engine.dispose()
+
+
+def _sqlite_engine(path: Path) -> Engine:
+    engine = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False, "timeout": 30})
+
+    @event.listens_for(engine, "connect")
+    def _tune(connection: Any, _: Any) -> None:
+        # The driver's own transactions begin late and break savepoints: we begin ourselves, at once.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=wal", "synchronous=normal", "foreign_keys=on", "cache_size=-65536"):
+            cursor.execute(f"pragma {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        connection.exec_driver_sql("begin")
+
+    return engine
+
+
+_META = MetaData()
+
+positions = Table(
+    "positions",
+    _META,
+    Column("table_name", String(120), primary_key=True),
+    Column("stream", String(60), primary_key=True),
+    Column("position", BigInteger, nullable=False),
+)
+"""How far each live table has read each stream; it moves in the transaction that writes the rows."""
+
+parked = Table(
+    "parked",
+    _META,
+    Column("listener", String(120), primary_key=True),
+    Column("stream", String(60), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("entity_id", String(64), nullable=False, index=True),
+    Column("wire_name", String(80), nullable=False),
+    Column("error", Text, nullable=True),
+    Column("attempts", BigInteger, nullable=False),
+    Column("parked_at", String(40), nullable=False),
+)
+"""Events that could not be handled, and those of their entity that wait behind them (these have no error)."""
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The SQLAlchemy table of a row class."""
+    table: Table = model.__table__  # type: ignore[attr-defined]
+    return table
+
+
+def insert_into(connection: Connection, table: Table) -> Any:
+    """The dialect's insert, which knows ``on conflict``."""
+    return (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
+
+
+class Writer:
+    """What a projection writes with: one live table, inside the transaction of the batch."""
+
+    def __init__(self, connection: Connection, table: Table) -> None:
+        self._connection = connection
+        self.table = table
+        self._keys = [column.name for column in table.primary_key]
+
+    def upsert(self, rows: Sequence[Row]) -> None:
+        """Insert each row, or update exactly its columns where the key exists; in the order given."""
+        for names, group in _same_shape(rows):
+            insert = insert_into(self._connection, self.table)
+            changed = {name: insert.excluded[name] for name in names if name not in self._keys}
+            statement = (
+                insert.on_conflict_do_update(index_elements=self._keys, set_=changed)
+                if changed
+                else insert.on_conflict_do_nothing(index_elements=self._keys)
+            )
+            self._connection.execute(statement, group)
+
+    def insert_new(self, rows: Sequence[Row]) -> None:
+        """Insert the rows whose key is not there; leave the others as they are."""
+        for _, group in _same_shape(rows):
+            insert = insert_into(self._connection, self.table)
+            self._connection.execute(insert.on_conflict_do_nothing(index_elements=self._keys), group)
+
+    def get(self, keys: Iterable[str]) -> dict[str, RowMapping]:
+        """The rows of these keys, by the first key column."""
+        column = self.table.c[self._keys[0]]
+        found = self._connection.execute(select(self.table).where(column.in_(list(keys)))).mappings()
+        return {row[self._keys[0]]: row for row in found}
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete the rows of these keys, by the first key column."""
+        self._connection.execute(delete(self.table).where(self.table.c[self._keys[0]].in_(list(keys))))
+
+
+def _same_shape(rows: Sequence[Row]) -> Iterable[tuple[tuple[str, ...], list[Row]]]:
+    """Neighbouring rows with the same columns, together: one prepared statement for all of them."""
+    for names, group in groupby(rows, key=tuple):
+        yield names, list(group)
+
+
+class Tables:
+    """What a service asks its read models with."""
+
+    def __init__(self, read: Database) -> None:
+        self._read = read
+
+    def live(self, model: type[SQLModel]) -> Table:
+        """The table that answers for this row class right now."""
+        return table_of(model)
+
+    async def all(self, statement: Executable) -> list[RowMapping]:
+        """All rows of a query."""
+        return await self._read.read(lambda connection: list(connection.execute(statement).mappings()))
+
+    async def one(self, statement: Executable) -> RowMapping | None:
+        """The first row of a query, or None."""
+        return await self._read.read(lambda connection: connection.execute(statement).mappings().first())

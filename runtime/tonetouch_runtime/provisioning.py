@@ -1,0 +1,188 @@
+"""The manifest and the server: applying it (an operator's command) and checking it (every service, at start)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import nats.errors
+import nats.js.errors
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from tonetouch_contracts.manifest import Consumer, Stream, WorkQueue
+
+from tonetouch_runtime.errors import ManifestDiffers
+
+_NANO = 1_000_000_000
+
+
+def truth_config(stream: Stream, replicas: int = 1) -> StreamConfig:
+    """A stream of truth: on disk, for ever, nothing can be deleted, purged or silently discarded."""
+    return StreamConfig(
+        name=stream.name,
+        description=stream.promise,
+        subjects=stream.subjects,
+        storage=StorageType.FILE,
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.NEW,
+        deny_delete=True,
+        deny_purge=True,
+        allow_atomic=True,
+        allow_direct=True,
+        duplicate_window=120.0,
+        num_replicas=replicas,
+        metadata={"owner": stream.owner},
+    )
+
+
+def queue_config(queue: WorkQueue, replicas: int = 1) -> StreamConfig:
+    """A work queue: at most one message per step and entity, gone when it is done."""
+    return StreamConfig(
+        name=queue.name,
+        description=queue.promise,
+        subjects=queue.subjects,
+        storage=StorageType.FILE,
+        retention=RetentionPolicy.WORK_QUEUE,
+        discard=DiscardPolicy.NEW,
+        max_msgs_per_subject=1,
+        discard_new_per_subject=True,
+        allow_direct=True,
+        duplicate_window=1.0,
+        num_replicas=replicas,
+        metadata={"owner": queue.owner},
+    )
+
+
+def consumer_config(consumer: Consumer) -> ConsumerConfig:
+    """A durable that never gives up on a message by itself: parking is our own business."""
+    return ConsumerConfig(
+        durable_name=consumer.name,
+        filter_subjects=list(consumer.filters),
+        deliver_policy=DeliverPolicy.ALL,
+        ack_policy=AckPolicy.EXPLICIT,
+        ack_wait=consumer.ack_wait_seconds,
+        max_deliver=-1,
+        max_ack_pending=consumer.max_ack_pending,
+        metadata={"owner": consumer.owner},
+    )
+
+
+async def apply(
+    jetstream: JetStreamContext,
+    streams: Sequence[Stream],
+    queues: Sequence[WorkQueue],
+    consumers: Sequence[Consumer],
+    *,
+    replicas: int = 1,
+) -> list[str]:
+    """Make the server match the manifest, and say what was done. Nothing that holds events is ever removed."""
+    done = []
+    configs = [*(truth_config(s, replicas) for s in streams), *(queue_config(q, replicas) for q in queues)]
+    for config in configs:
+        if (found := await _stream(jetstream, str(config.name))) is None:
+            await jetstream.add_stream(config)
+            done.append(f"made stream {config.name}")
+        elif _differences(config, found):
+            await jetstream.update_stream(config)
+            done.append(f"updated stream {config.name}")
+    for consumer in consumers:
+        found_consumer = await _consumer(jetstream, consumer)
+        wanted = consumer_config(consumer)
+        if found_consumer is None or _consumer_differences(wanted, found_consumer):
+            await jetstream.add_consumer(consumer.stream, wanted)
+            done.append(f"{'made' if found_consumer is None else 'updated'} consumer {consumer.name}")
+    return done
+
+
+async def check(
+    jetstream: JetStreamContext,
+    streams: Sequence[Stream],
+    queues: Sequence[WorkQueue],
+    consumers: Sequence[Consumer],
+) -> None:
+    """Raise ManifestDiffers, with one clear sentence, where the server is not what the manifest declares."""
+    for config in [*map(truth_config, streams), *map(queue_config, queues)]:
+        found = await _stream(jetstream, str(config.name))
+        _refuse(f"stream {config.name}", ["it does not exist"] if found is None else _differences(config, found))
+    for consumer in consumers:
+        found_consumer = await _consumer(jetstream, consumer)
+        wanted = consumer_config(consumer)
+        missing = ["it does not exist"] if found_consumer is None else _consumer_differences(wanted, found_consumer)
+        _refuse(f"consumer {consumer.name} on {consumer.stream}", missing)
+
+
+def _refuse(what: str, differences: Sequence[str]) -> None:
+    if differences:
+        raise ManifestDiffers(
+            f"The {what} differs from the manifest: {'; '.join(differences)}. Run `tonetouch provision` to apply it."
+        )
+
+
+_STREAM_FIELDS = (
+    "storage",
+    "retention",
+    "discard",
+    "deny_delete",
+    "deny_purge",
+    "allow_atomic",
+    "allow_direct",
+    "duplicate_window",
+    "max_msgs_per_subject",
+    "discard_new_per_subject",
+    "max_age",
+)
+_CONSUMER_FIELDS = ("ack_policy", "ack_wait", "max_deliver", "max_ack_pending", "deliver_policy")
+# What the server fills in where we say nothing.
+_SERVER_DEFAULTS = {"max_msgs_per_subject": -1, "max_age": 0}
+
+
+def _differences(wanted: StreamConfig, found: StreamConfig) -> list[str]:
+    differences = _compare(wanted, found, _STREAM_FIELDS)
+    if set(wanted.subjects or ()) != set(found.subjects or ()):
+        differences.append(f"subjects are {sorted(found.subjects or ())}, not {sorted(wanted.subjects or ())}")
+    return differences
+
+
+def _consumer_differences(wanted: ConsumerConfig, found: ConsumerConfig) -> list[str]:
+    differences = _compare(wanted, found, _CONSUMER_FIELDS)
+    filters = set(found.filter_subjects or ()) | ({found.filter_subject} if found.filter_subject else set())
+    if set(wanted.filter_subjects or ()) != filters:
+        differences.append(f"it hears {sorted(filters)}, not {sorted(wanted.filter_subjects or ())}")
+    return differences
+
+
+def _compare(wanted: Any, found: Any, fields: Sequence[str]) -> list[str]:
+    differences = []
+    for field in fields:
+        want, have = (_plain(getattr(config, field, None), field) for config in (wanted, found))
+        if want != have:
+            differences.append(f"{field} is {have}, not {want}")
+    return differences
+
+
+def _plain(value: Any, field: str) -> Any:
+    value = getattr(value, "value", value)
+    if value in (None, False, 0, 0.0):
+        return _SERVER_DEFAULTS.get(field)
+    return value
+
+
+async def _stream(jetstream: JetStreamContext, name: str) -> StreamConfig | None:
+    try:
+        return (await jetstream.stream_info(name)).config
+    except nats.js.errors.NotFoundError:
+        return None
+
+
+async def _consumer(jetstream: JetStreamContext, consumer: Consumer) -> ConsumerConfig | None:
+    try:
+        config: ConsumerConfig | None = (await jetstream.consumer_info(consumer.stream, consumer.name)).config
+        return config
+    except nats.js.errors.NotFoundError:
+        return None

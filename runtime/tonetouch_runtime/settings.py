@@ -1,0 +1,63 @@
+"""What can differ between two installations. Every service reads the same names from the environment."""
+
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from tonetouch_runtime._object_store import ObjectStoreAddress
+
+PLACEHOLDERS = frozenset({"", "changeme", "change-me", "secret", "password", "minioadmin", "tonetouch"})
+_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+
+
+class Settings(BaseSettings):
+    """Settings of one process, from ``TONETOUCH_*`` variables."""
+
+    model_config = SettingsConfigDict(env_prefix="TONETOUCH_", extra="ignore")
+
+    data: Path = Field(default=Path(".data"), description="Folder of everything that is kept on this machine.")
+    nats_url: str = Field(default="nats://127.0.0.1:4222", description="The bus and the log.")
+    s3_endpoint: str = Field(default="http://127.0.0.1:8333", description="The object store: any S3.")
+    s3_bucket: str = "tonetouch"
+    s3_region: str = "us-east-1"
+    s3_access_key: SecretStr = SecretStr("")
+    s3_secret_key: SecretStr = SecretStr("")
+    database_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="PostgreSQL as postgresql+psycopg://user:password@host/name; empty keeps SQLite files under data.",
+    )
+    admin_token: SecretStr = SecretStr("")
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8080, ge=0, le=65535)
+    health_port: int = Field(default=0, ge=0, le=65535, description="Loopback port of /healthz and /readyz; 0: none.")
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    default_region: str = Field(default="GB", description="The region of the one user there is until identity exists.")
+    explicit_allowed: bool = True
+    ingest_workers: int = Field(default=2, ge=1, le=64, description="Analysis processes of one ingest service.")
+    upload_limit_bytes: int = Field(default=1 << 30, ge=1)
+    settle_seconds: float = Field(
+        default=30.0, gt=0, description="How long an append may stay unknown before giving up."
+    )
+    position_wait_seconds: float = Field(default=5.0, gt=0, description="How long a reader waits for its own write.")
+
+    @property
+    def object_store(self) -> ObjectStoreAddress:
+        """Where the objects lie, and the keys to them."""
+        return ObjectStoreAddress(
+            endpoint=self.s3_endpoint,
+            bucket=self.s3_bucket,
+            access_key=self.s3_access_key.get_secret_value(),
+            secret_key=self.s3_secret_key.get_secret_value(),
+            region=self.s3_region,
+        )
+
+    @model_validator(mode="after")
+    def _refuse_placeholder_secrets(self) -> Self:
+        # On loopback the launcher made the keys itself; anywhere else a guessable key is an open door.
+        if not self.s3_endpoint.split("//", 1)[-1].startswith(_LOOPBACK):
+            for name in ("s3_access_key", "s3_secret_key"):
+                if getattr(self, name).get_secret_value().lower() in PLACEHOLDERS:
+                    raise ValueError(f"TONETOUCH_{name.upper()} is missing or a placeholder: set the store's real key")
+        return self
