@@ -38,8 +38,14 @@ def named(kind: str, *names: str) -> str:
     >>> named("artist", "Björk ") == named("artist", "björk")
     True
     """
-    folded = (" ".join(unicodedata.normalize("NFKC", name).casefold().split()) for name in names)
+    folded = (" ".join(_folded(name).split()) for name in names)
     return str(uuid.uuid5(_NAMES, "\x1f".join((kind, *folded))))
+
+
+def _folded(name: str) -> str:
+    # Folding undoes composition and composing undoes folding, hence the turns: see Unicode's D146, caseless matching.
+    text = unicodedata.normalize("NFKC", unicodedata.normalize("NFD", name).casefold())
+    return unicodedata.normalize("NFKC", text.casefold())
 
 
 def derived(*parts: str) -> str:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests.contracts.golden import CONTRACTS
 from tonetouch_contracts import generating
 from tonetouch_contracts.manifest import EVENTS
+
+from tests.contracts.golden import CONTRACTS
 
 SCHEMAS = sorted((CONTRACTS / "schemas").rglob("*.json"))
 
@@ -95,7 +96,7 @@ def test_a_schema_is_valid_and_says_what_it_is(path: Path) -> None:
 
 def test_each_event_and_command_has_a_schema_and_a_row() -> None:
     """Nothing that can be said is left out of the schemas or of the tables."""
-    wires = {message.wire_name() for message in (*EVENTS, *generating.every_command())}
+    wires = {event.wire_name() for event in EVENTS} | {command.wire_name() for command in generating.every_command()}
     assert {path.stem for path in SCHEMAS} == wires | {"problem"}
     readme = (CONTRACTS / "README.md").read_text("utf-8")
     assert {wire for wire in wires if readme.count(f"\n| `{wire}` | ") != 1} == set()

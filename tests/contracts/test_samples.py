@@ -8,12 +8,13 @@ from typing import Any
 import msgspec
 import pytest
 from jsonschema import Draft202012Validator
-from tests.contracts.golden import COMMAND_SAMPLES, CONTRACTS, EVENT_SAMPLES, is_reply, wire_name
 from tonetouch_contracts.generating import every_command
 from tonetouch_contracts.manifest import EVENTS, VOCABULARY
 from tonetouch_contracts.message import Problem
 from tonetouch_contracts.upload import EmbeddingDone
 from tonetouch_contracts.vocabulary import Unknown
+
+from tests.contracts.golden import COMMAND_SAMPLES, CONTRACTS, EVENT_SAMPLES, is_reply, wire_name
 
 COMMANDS = {command.wire_name(): command for command in every_command()}
 
@@ -60,7 +61,7 @@ def test_the_comparison_of_a_sample_with_its_encoded_form_sees_what_is_lost() ->
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.wire_name())
 def test_every_field_of_an_event_stands_in_a_sample(event: type[msgspec.Struct]) -> None:
-    """A field that is removed later is missed only if a sample holds it: all of an event's fields are in its samples."""
+    """All of an event's fields are in its samples: one that is removed later is missed only if a sample holds it."""
     wire = str(event.__struct_config__.tag)
     assert unnamed_fields(event, [sample for sample in EVENT_SAMPLES if wire_name(sample) == wire]) == set()
 
