@@ -109,11 +109,13 @@ def test_any_text_gets_an_answer(text: str, value: str) -> None:
 
 def test_endless_sentences_are_dropped_and_endless_facts_cut() -> None:
     """Repetition built to make a search explode gets its answer at once."""
-    nasty = [Fact(id=str(at), name="any", value="A " * at) for at in range(1, 200)]
+    nasty = [Fact(id=str(at), name="any", value="A " * at) for at in range(1, 101)]
     cites = tuple(fact.id for fact in nasty)
     started = time.perf_counter()
     _, dropped = check([Sentence(text="A " * 900 + "B.", fact_ids=cites)], nasty)
     assert dropped[0].because.startswith("no cited fact has the name a a")
     _, dropped = check([Sentence(text="x" * 1_000_000, fact_ids=("1",))], nasty)
     assert dropped[0].because == "it is longer than 2000 characters"
+    _, dropped = check([Sentence(text="It is.", fact_ids=("1",) * 101)], nasty)
+    assert dropped[0].because == "it cites more than 100 facts"
     assert time.perf_counter() - started < 20

@@ -2,6 +2,8 @@
 
 import unicodedata
 
+MAX_REMEMBERED = 20_000  # characters; texts that try all 1.1 million must not fill the memory
+
 
 class _Visible(dict[int, str | None]):
     """A translation table filled as characters are met: controls become spaces, invisible marks vanish."""
@@ -16,7 +18,8 @@ class _Visible(dict[int, str | None]):
             kept = None
         elif category in ("Cc", "Cs", "Co") or category[0] == "Z":  # controls, lone surrogates, private use, separators
             kept = " "
-        self[code] = kept
+        if len(self) < MAX_REMEMBERED:
+            self[code] = kept
         return kept
 
 

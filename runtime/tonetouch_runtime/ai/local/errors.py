@@ -1,19 +1,24 @@
 """What can go wrong in the embedded engines.
 
-LocalEngineError
-├── EngineMissing       the optional extra is not installed
-├── EngineChanged       the installed weights are not the ones this version was built on
-└── ImageRefused        the bytes are not an image that can be read within the bounds
+::
+
+    TonetouchError
+    └── LocalEngineError
+        ├── EngineMissing   the optional extra is not installed (also Misconfigured)
+        ├── EngineChanged   the installed weights are not the ones this version was built on (also Misconfigured)
+        └── ImageRefused    the bytes are not an image that can be read within the bounds
 """
+
+from tonetouch_runtime.errors import Misconfigured, TonetouchError
 
 EXTRA = "pip install tonetouch-runtime[ai-local]"
 
 
-class LocalEngineError(Exception):
+class LocalEngineError(TonetouchError):
     """Something an embedded engine refuses to do, in words a person can read."""
 
 
-class EngineMissing(LocalEngineError):
+class EngineMissing(LocalEngineError, Misconfigured):
     """A package of the extra `ai-local` is not installed."""
 
     def __init__(self, package: str) -> None:
@@ -21,7 +26,7 @@ class EngineMissing(LocalEngineError):
         self.package = package
 
 
-class EngineChanged(LocalEngineError):
+class EngineChanged(LocalEngineError, Misconfigured):
     """The installed weights differ from the pinned ones: vectors would silently stop matching those already kept."""
 
 

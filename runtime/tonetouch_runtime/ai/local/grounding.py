@@ -14,6 +14,7 @@ from tonetouch_runtime.ai.local.written import Fact, Sentence
 
 MAX_CHARACTERS = 2_000
 MAX_FACT_CHARACTERS = 16_384
+MAX_CITED = 100
 
 _NUMBER = re.compile(r"[-−]?\d+(?:[.,]\d+)*")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -54,11 +55,11 @@ def check(
 ) -> tuple[tuple[Sentence, ...], tuple[Dropped, ...]]:
     """Part sentences into those whose values all occur in the facts they cite and those that are dropped.
 
-    Dropped is a sentence that cites no fact or an unknown one, says a number that no cited fact has (digits of any
-    script, thousands separators and trailing zeros aside; number words from two on), or has capitalised words in a row
-    that are not found in the same order in one cited fact. Words of scripts without case count as names. The word that
-    begins a sentence may be capitalised if it is a plain opener of English or one of
-    `openers`.
+    Dropped is a sentence that cites no fact, an unknown one or more than 100, or is longer than 2,000 characters; that
+    says a number no cited fact has (digits of any script, thousands separators and trailing zeros aside; number words
+    from two on); or has capitalised words in a row that are not found in the same order in one cited fact. Words of
+    scripts without case count as names. The word that begins a sentence may be capitalised if it is a plain opener of
+    English or one of `openers`.
     """
     by_id = {fact.id: fact for fact in facts}
     kept: list[Sentence] = []
@@ -80,6 +81,8 @@ def _objection(sentence: Sentence, by_id: Mapping[str, Fact], openers: frozenset
         return f"it cites the unknown fact {unknown[0]}"
     if len(sentence.text) > MAX_CHARACTERS:
         return f"it is longer than {MAX_CHARACTERS} characters"
+    if len(sentence.fact_ids) > MAX_CITED:
+        return f"it cites more than {MAX_CITED} facts"
     text = cleaned(sentence.text, limit=MAX_CHARACTERS)
     values = [cleaned(by_id[fact_id].value, limit=MAX_FACT_CHARACTERS) for fact_id in sentence.fact_ids]
     return _number_objection(text, values) or _name_objection(text, values, openers | OPENERS | NUMBER_WORDS.keys())

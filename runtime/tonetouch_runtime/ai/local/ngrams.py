@@ -11,6 +11,8 @@ import unicodedata
 import numpy as np
 from numpy.typing import NDArray
 
+from tonetouch_runtime.ai.local.cleaning import MAX_REMEMBERED
+
 DIMENSION = 768
 WORD_GRAMS = (3, 4, 5)
 # Where words are not set apart by spaces, a word of the language is often one or two characters.
@@ -52,8 +54,10 @@ class _WordCharacters(dict[int, int]):
     """A translation table filled as characters are met: punctuation and separators become spaces, symbols stay."""
 
     def __missing__(self, code: int) -> int:
-        self[code] = _SPACE if unicodedata.category(chr(code))[0] in "PZ" else code
-        return self[code]
+        kept = _SPACE if unicodedata.category(chr(code))[0] in "PZ" else code
+        if len(self) < MAX_REMEMBERED:
+            self[code] = kept
+        return kept
 
 
 _WORD_CHARACTERS = _WordCharacters()

@@ -78,7 +78,10 @@ def measured(image: bytes) -> Picture:
 
 def _refuse_large(width: int, height: int) -> None:
     if width * height > MAX_PIXELS or max(width, height) > MAX_RATIO * max(min(width, height), 1):
-        raise ImageRefused(f"The image is {width} by {height} pixels; at most {MAX_PIXELS} are decoded.")
+        raise ImageRefused(
+            f"The image is {width} by {height} pixels; at most {MAX_PIXELS} are decoded, none of "
+            f"which a side is over {MAX_RATIO} times the other."
+        )
 
 
 def _sample(opened: Image.Image) -> Image.Image:

@@ -5,7 +5,7 @@ Not a language model: the patterns are data of the caller, and the same facts gi
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from tonetouch_runtime.ai.local import models
@@ -31,8 +31,8 @@ class BadPattern(ValueError):
 class Pattern:
     """One way to say something about the facts named in `needs`; it is left out unless every one of them is there.
 
-    In `text`, `{name}` becomes the fact's value, or all values of that name as a list; `{name:a}` the same after its
-    indefinite article; `{name:is/are}` the word before the slash for one value and the one after it for several.
+    In `text`, `{name}` becomes the fact's value, or the first eight values of that name as a list; `{name:a}` the same
+    after its indefinite article; `{name:is/are}` the word before the slash for one value, the one after it for several.
     """
 
     text: str
@@ -108,12 +108,21 @@ def _sentence(pattern: Pattern, by_name: Values) -> Sentence:
         text = capitalised(text)
     if text.endswith(".."):  # the value ended in an abbreviation
         text = text[:-1]
-    cited = (fact.id for name in dict.fromkeys(pattern.needs) for fact in by_name[name])
-    return Sentence(text=text, fact_ids=tuple(cited))
+    return Sentence(text=text, fact_ids=tuple(_cited(pattern, by_name)))
+
+
+def _cited(pattern: Pattern, by_name: Values) -> Iterator[str]:
+    for name in dict.fromkeys(pattern.needs):
+        shown = _shown(by_name[name])
+        yield from (fact.id for fact in by_name[name] if fact.value in shown)
+
+
+def _shown(facts: Sequence[Fact]) -> list[str]:
+    return list(dict.fromkeys(fact.value for fact in facts))[:MAX_LISTED]
 
 
 def _filled(name: str, form: str, by_name: Values) -> str:
-    values = list(dict.fromkeys(fact.value for fact in by_name[name]))[:MAX_LISTED]
+    values = _shown(by_name[name])
     if "/" in form:
         one, _, several = form.partition("/")
         return one if len(values) == 1 else several

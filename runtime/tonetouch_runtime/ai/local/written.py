@@ -39,14 +39,14 @@ class Written:
 def written(
     sentences: tuple[Sentence, ...], *, facts: tuple[Fact, ...], model: str, count_tokens: CountTokens
 ) -> Written:
-    """Join sentences and count: the prompt is every fact offered, one `name: value` a line, cited or not."""
+    """Join sentences and count: the prompt is every fact offered as `name: value`, cited or not."""
     text = " ".join(sentence.text for sentence in sentences)
     cited = {fact_id for sentence in sentences for fact_id in sentence.fact_ids}
     return Written(
         text=text,
         sentences=sentences,
         model=model,
-        prompt_tokens=count_tokens("\n".join(f"{fact.name}: {fact.value}" for fact in facts)),
+        prompt_tokens=sum(count_tokens(f"{fact.name}: {fact.value}") for fact in facts),
         completion_tokens=count_tokens(text),
         facts=tuple(fact for fact in facts if fact.id in cited),
     )
