@@ -1,0 +1,1 @@
+"""Tests of the embedded launcher and the command line."""
