@@ -149,8 +149,7 @@ async def _peak_memory_bytes(port: int) -> int:
 
 
 async def _growth_bytes(port: int, file_bytes: int) -> tuple[Reply, int]:
-    """How far an upload lifts the server's peak above what it needed for a small one (which loads the code)."""
-    await exchange(port, "POST", "/small", headers=FORM, body=_big_form(MIB))
+    """How far the first upload lifts the peak of a server that has only just started."""
     before = await _peak_memory_bytes(port)
     reply = await exchange(port, "POST", "/big", headers=FORM, body=_big_form(file_bytes))
     return reply, await _peak_memory_bytes(port) - before
