@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonetouch_ingest.listening.energy import Liveliness, Scale, read_scale
-from tonetouch_ingest.listening.loudness import loudness_of
 from tonetouch_ingest.listening.measuring import RATE, liveliness_of
 
 _COMMAND: Final = "python -m tonetouch_ingest.listening.calibrating"
@@ -29,10 +28,14 @@ _ROUNDING: Final = 0.02
 
 
 def calibrate() -> Scale:
-    """Measures every calibration sound. Takes about ten seconds; the same scale every time."""
-    rows = []
-    for sound, lufs in _sounds():
-        rows.append(msgspec.structs.astuple(liveliness_of(sound, loudness_lufs=lufs)))
+    """Measures every calibration sound. Takes a few seconds; the same scale every time."""
+    rows: list[tuple[float, ...]] = []
+    for sound in _sounds():
+        # The other features do not depend on the level, so the sound need not be played at every loudness.
+        features = liveliness_of(sound, loudness_lufs=0.0)
+        rows.extend(
+            msgspec.structs.astuple(msgspec.structs.replace(features, loudness_lufs=lufs)) for lufs in _LOUDNESS_LUFS
+        )
     table = np.array(rows)
     return Scale(
         made_by=_COMMAND,
@@ -53,14 +56,10 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _sounds() -> Iterator[tuple[NDArray[np.float32], float]]:
-    """Every sound of the grid at every loudness, with that loudness in LUFS."""
+def _sounds() -> Iterator[NDArray[np.float32]]:
     for seed, (bpm, density, harmonics) in enumerate(product(_TEMPI, _NOTES_PER_BEAT, _BRIGHTNESS)):
         sound = _sound(np.random.default_rng(seed), bpm=bpm, density=density, harmonics=harmonics)
-        natural = loudness_of(np.column_stack((sound, sound))).lufs
-        assert natural is not None
-        for lufs in _LOUDNESS_LUFS:
-            yield sound * np.float32(10 ** ((lufs - natural) / 20)), lufs
+        yield sound * np.float32(0.5 / np.max(np.abs(sound)))
 
 
 def _sound(generator: np.random.Generator, *, bpm: float, density: float, harmonics: int) -> NDArray[np.float32]:

@@ -26,9 +26,9 @@ def declared_seconds(path: Path, *, container: str, reported: float | None) -> f
 
 
 def is_cut_off(path: Path, *, container: str) -> bool:
-    """Whether an Ogg file ends inside a page or without the page that closes its stream (RFC 3533, section 6).
+    """Whether an Ogg file lacks an intact last page that closes its stream (RFC 3533, section 6).
 
-    Ogg states no length up front, so this is its only sign of a missing end. Other containers: False.
+    Ogg states no length up front: the position on the last page is its declaration. Other containers: False.
     """
     if container != "ogg":
         return False
@@ -41,8 +41,30 @@ def is_cut_off(path: Path, *, container: str) -> bool:
     if start < 0 or len(header) < 27:
         return True
     table = tail[start + 27 : start + 27 + header[26]]
-    complete = len(table) == header[26] and start + 27 + len(table) + sum(table) <= len(tail)
-    return not (complete and header[5] & 4)
+    page = tail[start : start + 27 + len(table) + sum(table)]
+    complete = len(page) == 27 + header[26] + sum(table)
+    return not (complete and header[5] & 4 and _ogg_checksum(page) == int.from_bytes(header[22:26], "little"))
+
+
+def _ogg_checksum(page: bytes) -> int:
+    """The CRC of a page, its own field taken as zero: polynomial 0x04C11DB7, nothing reflected."""
+    value = 0
+    for byte in page[:22] + bytes(4) + page[26:]:
+        value = ((value << 8) & 0xFFFFFFFF) ^ _CRC[(value >> 24) ^ byte]
+    return value
+
+
+def _crc_table() -> tuple[int, ...]:
+    table = []
+    for value in range(256):
+        value <<= 24
+        for _ in range(8):
+            value = ((value << 1) ^ 0x04C11DB7) & 0xFFFFFFFF if value & 0x80000000 else value << 1
+        table.append(value)
+    return tuple(table)
+
+
+_CRC: Final = _crc_table()
 
 
 def _mp3_seconds(file: BinaryIO) -> float | None:

@@ -23,6 +23,7 @@ from tonetouch_ingest.listening.loudness import LoudnessMeter
 from tonetouch_ingest.listening.refusals import (
     LONGEST_SECONDS,
     SHORTEST_SECONDS,
+    AudioRefused,
     BrokenAudio,
     NotAudio,
     TooLong,
@@ -57,7 +58,7 @@ class AudioFile:
         self._path = path
         self._container = _open(path)
         try:
-            self._stream = _sound(self._container)
+            self._stream = _sound(path, self._container)
             self.facts = _facts(path, self._container, self._stream)
         except BaseException:
             self._container.close()
@@ -158,21 +159,23 @@ def decode(path: Path, *, max_seconds: float | None = None) -> Iterator[Samples]
 
 
 def _open(path: Path) -> av.container.InputContainer:
-    with path.open("rb") as file:
-        start = file.read(12)
-    if not start:
+    if path.stat().st_size == 0:
         raise NotAudio("The file is empty.")
     try:
         return av.open(str(path), options=dict(_OPTIONS), metadata_errors="replace")
     except (av.error.FFmpegError, ValueError) as error:
-        if start.startswith(_MAGIC) or start[4:8] == b"ftyp":
-            raise BrokenAudio(
-                "The file begins like an audio file and then cannot be read: cut off or damaged."
-            ) from error
-        raise NotAudio("The file is not in an audio format we know.") from error
+        raise _unreadable(path) from error
 
 
-def _sound(container: av.container.InputContainer) -> av.AudioStream:
+def _unreadable(path: Path) -> AudioRefused:
+    with path.open("rb") as file:
+        start = file.read(12)
+    if start.startswith(_MAGIC) or start[4:8] == b"ftyp":
+        return BrokenAudio("The file begins like an audio file and then cannot be read: cut off or damaged.")
+    return NotAudio("The file is not in an audio format we know.")
+
+
+def _sound(path: Path, container: av.container.InputContainer) -> av.AudioStream:
     if not container.streams.audio:
         raise NotAudio("There is no sound in the file.")
     stream = container.streams.audio[0]
@@ -181,6 +184,8 @@ def _sound(container: av.container.InputContainer) -> av.AudioStream:
         raise NotAudio("The sound in the file is in a format we do not know.")
     context.thread_count = 1
     rate = stream.sample_rate
+    if rate == 0:  # opened by the name of the file alone
+        raise _unreadable(path)
     if not _LOWEST_RATE <= rate <= _HIGHEST_RATE:
         raise BrokenAudio(f"The file claims a sample rate of {rate} Hz.")
     _settle_layout(context)

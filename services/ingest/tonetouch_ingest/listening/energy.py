@@ -34,7 +34,7 @@ class Scale(msgspec.Struct, frozen=True, kw_only=True):
 
 # Steady sound is lively sound here: dynamic complexity counts against it.
 _WEIGHTS: Final = Liveliness(
-    loudness_lufs=0.30, onsets_per_second=0.25, flux=0.20, brightness_octaves=0.10, dynamic_complexity_db=-0.15
+    loudness_lufs=0.25, onsets_per_second=0.30, flux=0.25, brightness_octaves=0.10, dynamic_complexity_db=-0.10
 )
 _STEEPNESS: Final = 2.0
 _FARTHEST: Final = 3.0  # deviations; one absurd feature must not decide alone

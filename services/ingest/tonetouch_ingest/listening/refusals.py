@@ -19,7 +19,7 @@ SHORTEST_SECONDS: Final = 0.5
 LONGEST_SECONDS: Final = 6 * 3600.0
 
 
-class ListeningFailed(Exception):  # noqa: N818 - the tree reads as sentences
+class ListeningFailed(Exception):
     """Nothing was heard. `reason` is a sentence for the person who sent the file."""
 
     def __init__(self, reason: str) -> None:

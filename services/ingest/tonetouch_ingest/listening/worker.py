@@ -25,14 +25,14 @@ LENGTH: Final = struct.Struct(">I")
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """Do this task with this file."""
+    """Do this task with this file. No task at all asks for a sign of life: `Ready`."""
 
     task: str
     path: str
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """The process has loaded everything and waits for its first order."""
+    """The process has loaded everything and waits for an order."""
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True, tag="done"):
@@ -83,6 +83,8 @@ def main(arguments: list[str]) -> None:
 
 
 def _answer(tasks: Mapping[str, Task], order: Order) -> Answer:
+    if not order.task:
+        return Ready()
     try:
         return Done(finding=msgspec.Raw(_encoder.encode(tasks[order.task](Path(order.path)))))
     except AudioRefused as refused:

@@ -41,7 +41,8 @@ _FINDINGS: Final[dict[str, type[msgspec.Struct]]] = {
 _ONE_THREAD: Final = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
-_answers: Final = msgspec.msgpack.Decoder(Answer)
+_SIGN_OF_LIFE: Final = Order(task="", path="")
+_answers: Final[msgspec.msgpack.Decoder[Answer]] = msgspec.msgpack.Decoder(Answer)
 
 
 class Workers:
@@ -140,8 +141,12 @@ class _Seat:
         await self.end()
 
     async def _ready(self) -> Process:
-        if self._process is not None and self._process.returncode is not None:
-            self._process = None  # it died between two tasks; nobody is to blame but itself
+        if self._process is not None:
+            try:
+                async with asyncio.timeout(_START_TIMEOUT_SECONDS):
+                    await _ask(self._process, _SIGN_OF_LIFE)
+            except (WorkerDied, TimeoutError):
+                await self.end()  # it died between two tasks, which is no fault of the next file
         if self._process is None:
             await self._start()
         if self._process is None or self._retired:
