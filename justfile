@@ -1,0 +1,65 @@
+# Every recipe runs inside the workspace's environment: `uv run just <recipe>`.
+set positional-arguments := true
+
+generated := "contracts/schemas contracts/samples contracts/README.md services/gateway/openapi.json"
+
+_list:
+    @{{ quote(just_executable()) }} --list --unsorted --justfile {{ quote(justfile()) }}
+
+# Start everything, fill an empty catalogue with the demo album (or PATH...), stay until Ctrl-C.
+[group('run')]
+up *PATHS:
+    @tonetouch up --relative-to {{ quote(invocation_directory()) }} "$@"
+
+# Upload files and folders to the running API and follow each track until it is published.
+[group('run')]
+upload +PATHS:
+    @tonetouch upload --relative-to {{ quote(invocation_directory()) }} "$@"
+
+# Show what runs, where, and how it is.
+[group('run')]
+status:
+    @tonetouch status
+
+# Delete the data folder (TONETOUCH_DATA, else .data) with all music, events and secrets; asks first.
+[group('run')]
+clean:
+    @tonetouch clean
+
+# Run every fast test; arguments go to pytest.
+[group('test')]
+test *ARGS:
+    @pytest "$@"
+
+# Run the long tests.
+[group('test')]
+soak *ARGS:
+    @pytest -m soak --timeout 3600 "$@"
+
+# Measure speed, each figure as a ratio to its floor in the same run.
+[group('test')]
+bench *ARGS:
+    @pytest -m bench --timeout 3600 -s "$@"
+
+# Check style, types, borders between packages, and that generated files are up to date.
+[group('check')]
+check:
+    ruff check
+    ruff format --check
+    mypy
+    lint-imports
+    @{{ quote(just_executable()) }} --justfile {{ quote(justfile()) }} generate
+    git diff --exit-code -- {{ generated }}
+    test -z "$(git ls-files --others --exclude-standard -- {{ generated }})"
+
+# Write the code in its one format and repair what can be repaired.
+[group('check')]
+format:
+    ruff check --fix-only
+    ruff format
+
+# Write the generated files anew: event schemas and the OpenAPI document.
+[group('check')]
+generate:
+    python -m tonetouch_contracts.generating
+    python -m tonetouch_gateway.generating

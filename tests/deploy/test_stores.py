@@ -1,0 +1,146 @@
+"""The embedded bus and object store: the real programs, on free ports, supervised."""
+
+import json
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import httpx
+import nats
+import pytest
+from botocore.client import Config
+from nats.js.api import StreamConfig
+from tonetouch_deploy.composing import BUCKET, chosen_ports, service_environment, stores
+from tonetouch_deploy.settings import Settings
+from tonetouch_deploy.supervising import Pace, Supervisor
+
+from tests.deploy.waiting import is_gone, until
+
+QUICK = Pace(first_delay=0.05, probe_every=0.05, probe_every_until_ready=0.05)
+Running = Callable[[], AbstractAsyncContextManager[tuple[Supervisor, dict[str, str]]]]
+
+
+@pytest.fixture(name="running")
+def _running(tmp_path: Path) -> Running:
+    """Runs both stores on one data folder, as often as asked."""
+
+    @asynccontextmanager
+    async def run() -> AsyncIterator[tuple[Supervisor, dict[str, str]]]:
+        settings = Settings(data=tmp_path / "my data")
+        settings.data.mkdir(exist_ok=True)
+        ports = chosen_ports(settings)
+        (tmp_path / "ports.json").write_text(json.dumps(ports))
+        supervisor = Supervisor(logs=settings.data / "logs", pace=QUICK)
+        try:
+            await supervisor.start(stores(settings, ports), within_seconds=30)
+            assert [row.state for row in supervisor.status()] == ["ready", "ready"]
+            yield supervisor, service_environment(settings, ports)
+        finally:
+            await supervisor.stop()
+
+    return run
+
+
+def s3_client(environment: dict[str, str], *, secret: str | None = None) -> Any:
+    """An S3 client with the keys a service is given (or another secret)."""
+    return boto3.client(
+        "s3",
+        endpoint_url=environment["TONETOUCH_S3_ENDPOINT"],
+        aws_access_key_id=environment["TONETOUCH_S3_ACCESS_KEY"],
+        aws_secret_access_key=secret or environment["TONETOUCH_S3_SECRET_KEY"],
+        region_name="us-east-1",
+        config=Config(
+            s3={"addressing_style": "path"},
+            retries={"max_attempts": 1},
+            request_checksum_calculation="when_required",
+            response_checksum_validation="when_required",
+        ),
+    )
+
+
+async def test_both_answer_and_stop(running: Running) -> None:
+    """The bus acknowledges, the object store gives back what it was given, and both are gone after the stop."""
+    async with running() as (supervisor, environment):
+        pids = [row.pid for row in supervisor.status()]
+        bus = await nats.connect(environment["TONETOUCH_NATS_URL"])
+        await bus.jetstream().add_stream(StreamConfig(name="FACTS", subjects=["fact.*"]))
+        assert (await bus.jetstream().publish("fact.one", b"1")).seq == 1
+        await bus.close()
+        client = s3_client(environment)
+        client.create_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key="audio/a b", Body=b"sound")
+        assert client.get_object(Bucket=BUCKET, Key="audio/a b")["Body"].read() == b"sound"
+    await until(lambda: all(pid is not None and is_gone(pid) for pid in pids))
+
+
+async def test_what_was_acknowledged_survives_kill_9(running: Running) -> None:
+    """Both are killed with SIGKILL, come back by themselves, and have everything they acknowledged."""
+    async with running() as (supervisor, environment):
+        bus = await nats.connect(environment["TONETOUCH_NATS_URL"], max_reconnect_attempts=-1, reconnect_time_wait=0.05)
+        log = bus.jetstream()
+        await log.add_stream(StreamConfig(name="FACTS", subjects=["fact.*"]))
+        for number in range(20):
+            await log.publish(f"fact.{number}", b"x")
+        client = s3_client(environment)
+        client.create_bucket(Bucket=BUCKET)
+        client.put_object(Bucket=BUCKET, Key="audio/one", Body=b"sound" * 1000)
+
+        for row in supervisor.status():
+            assert row.pid is not None
+            os.kill(row.pid, signal.SIGKILL)
+        await until(lambda: all(row.restarts == 1 and row.state == "ready" for row in supervisor.status()))
+
+        await until(lambda: bus.is_connected)
+        assert (await log.stream_info("FACTS")).state.messages == 20
+        assert client.get_object(Bucket=BUCKET, Key="audio/one")["Body"].read() == b"sound" * 1000
+        await bus.close()
+
+
+async def test_leftovers_of_a_killed_upload_are_swept_at_the_next_start(running: Running, tmp_path: Path) -> None:
+    """An upload that a kill cut short leaves no bytes behind after the next start, and no object."""
+    objects = tmp_path / "my data" / "objects"
+    async with running() as (supervisor, environment):
+        client = s3_client(environment)
+        client.create_bucket(Bucket=BUCKET)
+        upload = client.create_multipart_upload(Bucket=BUCKET, Key="incoming/half")["UploadId"]
+        body = os.urandom(5 * 1024 * 1024)
+        client.upload_part(Bucket=BUCKET, Key="incoming/half", UploadId=upload, PartNumber=1, Body=body)
+        supervisor.kill()
+    left = [path for path in objects.rglob("*") if path.is_file()]
+    assert left, "the object store leaves a part behind when it is killed; if not, the sweep is not needed any more"
+    async with running() as (_, environment):
+        assert not [path for path in objects.rglob("*") if path.is_file()]
+        listed = s3_client(environment).list_objects_v2(Bucket=BUCKET)
+        assert "Contents" not in listed
+
+
+async def test_the_object_store_refuses_strangers(running: Running) -> None:
+    """Another secret key opens nothing, not even the list of buckets."""
+    async with running() as (_, environment):
+        with pytest.raises(Exception, match="SignatureDoesNotMatch"):
+            s3_client(environment, secret="x" * 40).list_buckets()
+
+
+async def test_no_secret_is_on_a_command_line(tmp_path: Path) -> None:
+    """What everybody on the machine can list does not open the object store; what its process is told does."""
+    settings = Settings(data=tmp_path)
+    ports = chosen_ports(settings)
+    secret = service_environment(settings, ports)["TONETOUCH_S3_SECRET_KEY"]
+    _, objects = stores(settings, ports)
+    assert not any(secret in argument for argument in objects.command)
+    assert secret in objects.env["RCLONE_AUTH_KEY"]
+
+
+async def test_the_log_is_on_disk_before_it_is_acknowledged(running: Running, tmp_path: Path) -> None:
+    """The server's own account of itself: every write is synchronised, kept in the data folder, loopback only."""
+    async with running():
+        monitor = json.loads((tmp_path / "ports.json").read_text())["nats-monitor"]
+        async with httpx.AsyncClient(trust_env=False) as client:
+            said = (await client.get(f"http://127.0.0.1:{monitor}/varz")).json()
+        assert said["jetstream"]["config"]["sync_always"] is True
+        assert said["jetstream"]["config"]["store_dir"].startswith(str(tmp_path / "my data" / "nats"))
+        assert (said["host"], said["http_host"]) == ("127.0.0.1", "127.0.0.1")
