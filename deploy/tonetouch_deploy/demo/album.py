@@ -26,7 +26,7 @@ def make_album(folder: Path, *, seed: int = 1, on_progress: Progress | None = No
     Everything is generated and follows from the seed. If the folder already has the album of this seed and version,
     its files are returned untouched, and `on_progress` is not called. Otherwise `on_progress(done, total, title)` is
     called as each track is begun, and at the end with the album's name. A file appears under its name only when it is
-    complete. Needs about 15 seconds on one core and 260 MB of memory.
+    complete. Needs about 15 seconds on one core and 300 MB of memory.
     """
     report = on_progress or (lambda done, total, title: None)
     paths = [folder / _file_name(number, piece) for number, piece in enumerate(PIECES, start=1)]

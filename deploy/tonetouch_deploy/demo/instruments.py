@@ -22,7 +22,11 @@ def piano(hz: float, seconds: float, velocity: float, rng: np.random.Generator) 
     for partial in range(1, min(12, int(_HIGHEST_PARTIAL_HZ / hz)) + 1):
         frequency = partial * hz * np.sqrt(1 + stiffness * partial**2)
         # The hammer strikes an eighth of the way along the string, so every eighth partial is weak.
-        loud = (abs(np.sin(np.pi * partial / 8)) + 0.08) * partial**-1.15 * (0.45 + 0.5 * velocity) ** (partial / 3)
+        loud = (
+            (abs(np.sin(np.pi * partial / 8)) + 0.08)
+            * partial**-1.15
+            * np.exp(-partial * hz / (900 + 1_500 * velocity))
+        )
         ring = np.exp(-time / (longest / (1 + 0.3 * (partial - 1)))).astype(np.float32)
         for detune in (0.99985, 1.00015) if partial <= 3 else (1.0,):
             share = 0.5 if partial <= 3 else 1.0

@@ -42,7 +42,7 @@ LAST_TRAM = Piece(
         Figure(instrument="piano", lowest="D2", steps_per_beat=2, steps="13454543", bars=((0, 11),), gain_db=-5, pan=-0.15, reverb=0.3),
         Figure(instrument="piano", lowest="D2", steps_per_beat=2, steps="1345----", bars=((11, 12),), gain_db=-5, pan=-0.15, reverb=0.3),
         Tune(
-            instrument="piano", pan=0.15, reverb=0.35,
+            instrument="piano", gain_db=2, pan=0.15, reverb=0.35,
             notes="""
             A5:2 F5:1 E5:1 | D5:3 r:1 | C5:1 F5:1 A5:1.5 G5:0.5 | G5:2 E5:2 |
             Bb5:2 A5:1 G5:1 | F5:2 D5:2 | D5:1 F5:1 G5:1 F5:1 | E5:3 C#5:1 |

@@ -8,12 +8,10 @@ import pytest
 from numpy.typing import NDArray
 from tonetouch_deploy.demo import make_album
 
-SEED = 1
-
 
 @pytest.fixture(name="album", scope="session")
 def _album(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return make_album(tmp_path_factory.mktemp("music") / "Demo album", seed=SEED)
+    return make_album(tmp_path_factory.mktemp("music") / "Demo album", seed=1)
 
 
 @pytest.fixture(name="recordings", scope="session")

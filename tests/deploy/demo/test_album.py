@@ -19,7 +19,7 @@ from tonetouch_deploy.demo.encoding import ENCODINGS, encode
 from tonetouch_deploy.demo.rendering import rendered
 from tonetouch_deploy.demo.score import ALBUM, ALBUM_ARTIST, LULLABY, PIECES
 
-from tests.deploy.demo.conftest import SEED
+SEED = 1  # of the album in conftest
 
 Recordings = list[NDArray[np.float32]]
 

@@ -99,7 +99,8 @@ def _mono(sound: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def _treble(sound: NDArray[np.float32]) -> float:
     """The share of the energy that lies above 5 kHz."""
-    power = np.abs(np.fft.rfft(sound[: sound.size // 4_096 * 4_096].reshape(-1, 4_096), axis=1)) ** 2
+    frames = sound[: sound.size // 4_096 * 4_096].reshape(-1, 4_096) * np.hanning(4_096)
+    power = np.abs(np.fft.rfft(frames, axis=1)) ** 2
     return float(power[:, 5_000 * 4_096 // 44_100 :].sum() / power.sum())
 
 
