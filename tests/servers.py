@@ -53,7 +53,7 @@ def object_store(folder: Path) -> Iterator[ObjectStoreServer]:
     environment = os.environ | {"RCLONE_AUTH_KEY": f'"{access_key},{secret_key}"', "RCLONE_CONFIG": os.devnull}
 
     def launch(port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        command = [_program("rclone"), "serve", "s3", "--addr", f"127.0.0.1:{port}", str(served)]
+        command = [_program("rclone"), "serve", "s3", "--no-cleanup", "--addr", f"127.0.0.1:{port}", str(served)]
         return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
 
     process, port = _started(launch, _answers_http, folder / "rclone.log")

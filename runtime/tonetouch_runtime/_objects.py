@@ -52,7 +52,10 @@ THREADS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class ObjectFacts:
-    """What a store knows of an object without reading it. The `etag` is the store's own, not a content hash."""
+    """What a store knows of an object without reading it.
+
+    The `etag` is the store's own, not a content hash, and empty where a store keeps none.
+    """
 
     key: str
     size: int
@@ -111,7 +114,7 @@ class Objects:
             answer = await self._run(lambda: self._client.head_object(Bucket=self._bucket, Key=key), key)
         except ObjectMissing:
             return None
-        return _facts(key, answer["ContentLength"], answer["ETag"], answer["LastModified"])
+        return _facts(key, answer["ContentLength"], answer.get("ETag", ""), answer["LastModified"])
 
     async def read(self, key: str, start: int, end: int) -> AsyncGenerator[bytes, None]:
         """Streams the bytes from `start` up to but not including `end`, in chunks of at most 256 KiB.
@@ -180,7 +183,7 @@ class Objects:
         while after is not None:
             page = await self._run(partial(self._page, prefix, after))
             for entry in page.get("Contents", []):
-                yield _facts(entry["Key"], entry["Size"], entry["ETag"], entry["LastModified"])
+                yield _facts(entry["Key"], entry["Size"], entry.get("ETag", ""), entry["LastModified"])
             after = page.get("NextContinuationToken")
 
     async def _run(self, call: Callable[[], T], key: str = "") -> T:
