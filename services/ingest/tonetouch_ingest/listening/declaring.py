@@ -1,20 +1,25 @@
 """How long a file says it is: read from the container's own statement, never estimated from its size.
 
 FFmpeg reports one duration and does not say where it comes from. For MP3 it may be size divided by bit rate, for a cut
-WAV it is what is left. Both would make comparing declared with decoded length worthless, so those two are read here.
+WAV it is what is left, for an Ogg whose first pages are damaged it is what comes after them. All of these would make
+comparing declared with decoded length worthless, so those three are read here.
 """
 
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, NamedTuple
 
-_STATED: Final = frozenset({"aiff", "asf", "avi", "caf", "flac", "matroska", "mov", "ogg", "w64", "wv"})
+_STATED: Final = frozenset({"aiff", "asf", "avi", "caf", "flac", "matroska", "mov", "w64", "wv"})
 _OGG_PAGE_LIMIT: Final = 65_307
+_OPENS, _CLOSES = 2, 4  # flags of a page
+_NO_POSITION: Final = (1 << 64) - 1  # no packet ends on this page
+# 255 Vorbis packets of the largest block; a first page beyond it belongs to a stream joined in its middle.
+_LONGEST_PAGE_SECONDS: Final = 30
 _MPEG_SAMPLES: Final = {3: 1152, 2: 576, 0: 576}  # by version bits: 1, 2, 2.5 (layer III)
 _MPEG_RATES: Final = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
 _FIRST_FRAME_WITHIN: Final = 4096
 
 
-def declared_seconds(path: Path, *, container: str, reported: float | None) -> float | None:
+def declared_seconds(path: Path, *, container: str, reported: float | None, sample_rate: int) -> float | None:
     """The length the file states, in seconds, or None. `container` is FFmpeg's name, `reported` its duration."""
     name = container.split(",")[0]
     with path.open("rb") as file:
@@ -22,6 +27,8 @@ def declared_seconds(path: Path, *, container: str, reported: float | None) -> f
             return _mp3_seconds(file)
         if name == "wav":
             return _wav_seconds(file)
+        if name == "ogg":
+            return _ogg_seconds(file, sample_rate) or reported
     return reported if name in _STATED else None
 
 
@@ -33,23 +40,77 @@ def is_cut_off(path: Path, *, container: str) -> bool:
     if container != "ogg":
         return False
     with path.open("rb") as file:
-        size = file.seek(0, 2)
-        file.seek(max(0, size - 2 * _OGG_PAGE_LIMIT))
-        tail = file.read()
-    start = tail.rfind(b"OggS")
-    header = tail[start : start + 27]
-    if start < 0 or len(header) < 27:
-        return True
-    table = tail[start + 27 : start + 27 + header[26]]
-    page = tail[start : start + 27 + len(table) + sum(table)]
-    complete = len(page) == 27 + header[26] + sum(table)
-    return not (complete and header[5] & 4 and _ogg_checksum(page) == int.from_bytes(header[22:26], "little"))
+        last = _last_page(file)
+    return last is None or not last.intact or not last.flags & _CLOSES
+
+
+class _Page(NamedTuple):
+    """An Ogg page: its header of 27 bytes, the table of its segments, and their content."""
+
+    header: bytes
+    table: bytes
+    body: bytes
+
+    @property
+    def flags(self) -> int:
+        return self.header[5]
+
+    @property
+    def position(self) -> int:
+        """Where the last packet that ends here ends, in samples from the start."""
+        return int.from_bytes(self.header[6:14], "little")
+
+    @property
+    def intact(self) -> bool:
+        """Whether the checksum holds. Slow in Python, so it is only asked of single pages."""
+        content = self.header[:22] + bytes(4) + self.header[26:] + self.table + self.body
+        return _ogg_checksum(content) == int.from_bytes(self.header[22:26], "little")
+
+
+def _ogg_seconds(file: BinaryIO, rate: int) -> float | None:
+    """The position on the last page, less that of a stream that was recorded from its middle; None if several run."""
+    last = _last_page(file)
+    file.seek(0)
+    opening = _next_page(file)
+    if last is None or not last.intact or opening is None:
+        return None
+    # Opus counts samples that are thrown away at the start (RFC 7845, section 5.1).
+    early = int.from_bytes(opening.body[10:12], "little") if opening.body.startswith(b"OpusHead") else 0
+    page = _next_page(file)
+    if page is None or page.flags & _OPENS:
+        return None
+    while page is not None and page.position in (0, _NO_POSITION):
+        page = _next_page(file)
+    if page is not None and page.intact and page.position > _LONGEST_PAGE_SECONDS * rate:
+        early = page.position
+    return max(0, last.position - early) / rate
+
+
+def _last_page(file: BinaryIO) -> _Page | None:
+    size = file.seek(0, 2)
+    start = max(0, size - 2 * _OGG_PAGE_LIMIT)
+    file.seek(start)
+    found = file.read().rfind(b"OggS")
+    file.seek(start + max(0, found))
+    return _next_page(file) if found >= 0 else None
+
+
+def _next_page(file: BinaryIO) -> _Page | None:
+    """The page that begins where the file stands; None when none does or when it is not all there."""
+    header = file.read(27)
+    if len(header) < 27 or header[:4] != b"OggS":
+        return None
+    table = file.read(header[26])
+    body = file.read(sum(table))
+    if len(table) < header[26] or len(body) < sum(table):
+        return None
+    return _Page(header, table, body)
 
 
 def _ogg_checksum(page: bytes) -> int:
-    """The CRC of a page, its own field taken as zero: polynomial 0x04C11DB7, nothing reflected."""
+    """The CRC of a page whose own field is zero: polynomial 0x04C11DB7, nothing reflected."""
     value = 0
-    for byte in page[:22] + bytes(4) + page[26:]:
+    for byte in page:
         value = ((value << 8) & 0xFFFFFFFF) ^ _CRC[(value >> 24) ^ byte]
     return value
 

@@ -219,7 +219,7 @@ def _facts(path: Path, container: av.container.InputContainer, stream: av.AudioS
         channels=stream.codec_context.layout.nb_channels,
         sample_rate=stream.sample_rate,
         bit_rate=stream.bit_rate or container.bit_rate or None,
-        declared_seconds=declared_seconds(path, container=name, reported=reported),
+        declared_seconds=declared_seconds(path, container=name, reported=reported, sample_rate=stream.sample_rate),
         decoded_seconds=None,
         lossless=_LOSSLESS.match(codec) is not None,
         has_video=any(not video.disposition & picture for video in container.streams.video),
