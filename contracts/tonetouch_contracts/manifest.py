@@ -172,9 +172,15 @@ def stream_of(event: type[Event]) -> Stream:
     return _STREAM_OF[event]
 
 
+def queue_named(name: str) -> WorkQueue:
+    """The declared queue of this name. Raises KeyError."""
+    return _QUEUES[name]
+
+
 def consumer(name: str) -> Consumer:
     """The declared consumer of this name. Raises KeyError."""
     return _CONSUMERS[name]
 
 
+_QUEUES = {declared.name: declared for declared in QUEUES}
 _CONSUMERS = {declared.name: declared for declared in CONSUMERS}

@@ -15,6 +15,10 @@ from tonetouch_contracts.identity import is_entity_id
 from tonetouch_contracts.message import Command, Event
 
 
+class MalformedIdError(ValueError):
+    """The id cannot be a subject token, so nothing can be known under it."""
+
+
 def event_subject(event: Event) -> str:
     """The subject an event is appended to. Raises ValueError where the entity id cannot be a subject token."""
     return f"{event.wire_name()}.{_entity_token(event.entity_id)}"
@@ -51,5 +55,5 @@ def queue_subject(queue: str, step: str, entity_id: str = "*") -> str:
 def _entity_token(entity_id: str) -> str:
     # An id of "*" that came in with a request would otherwise name every entity there is.
     if not is_entity_id(entity_id):
-        raise ValueError(f"{entity_id!r} cannot be an entity id: letters, digits, '-' and '_' only, 64 at most")
+        raise MalformedIdError(f"{entity_id!r} cannot be an id: letters, digits, '-' and '_' only, 64 at most")
     return entity_id

@@ -5,7 +5,7 @@ from tonetouch_runtime._bus import Answered, Bus
 from tonetouch_runtime._clock import Clock, SystemClock, moment, stamp
 from tonetouch_runtime._floor import Floor
 from tonetouch_runtime._log import ConflictError, Decision, Loaded, Log, Outcome, Recorded
-from tonetouch_runtime._objects import Objects
+from tonetouch_runtime._objects import ObjectFacts, ObjectMissing, Objects, ObjectStoreUnavailable, ObjectTooLarge
 from tonetouch_runtime._paging import decode_cursor, encode_cursor, page_size
 from tonetouch_runtime._router import Router
 from tonetouch_runtime._tables import Tables, Writer
@@ -26,6 +26,10 @@ __all__ = [
     "ManifestDiffers",
     "Misconfigured",
     "NotNow",
+    "ObjectFacts",
+    "ObjectMissing",
+    "ObjectStoreUnavailable",
+    "ObjectTooLarge",
     "Objects",
     "Outcome",
     "Recorded",

@@ -8,7 +8,7 @@ import msgspec
 import structlog
 from faststream.nats.annotations import NatsMessage
 from tonetouch_contracts.message import Command, Positions, Problem
-from tonetouch_contracts.subjects import command_subject
+from tonetouch_contracts.subjects import MalformedIdError, command_subject
 
 from tonetouch_runtime._bus import AFTER, CORRELATION, Answered, Bus, Reply
 from tonetouch_runtime._telemetry import Cause, caused_by, new_traceparent
@@ -49,6 +49,8 @@ async def _reply(
         result = await answer(command)
     except Refused as refused:
         return Reply(problem=refused.problem)
+    except MalformedIdError as error:
+        return Reply(problem=Problem(code="not_found", detail=f"There is nothing under this id: {error}."))
     except msgspec.ValidationError as error:
         return Reply(problem=Problem(code="invalid", detail=f"The request cannot be read: {error}"))
     except NotNow as later:

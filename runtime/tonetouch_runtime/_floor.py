@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import nats.errors
 import nats.js.errors
 from nats.js.api import Header
+from tonetouch_contracts.manifest import queue_named
 from tonetouch_contracts.message import Command, Positions
 from tonetouch_contracts.subjects import queue_subject
 
@@ -73,7 +74,7 @@ class Floor:
     async def enqueue(self, queue: str, step: str, entity_id: str) -> bool:
         """Put a step on a work queue. False where it is there already: asking twice is asking once."""
         headers = {CORRELATION: current_cause().correlation or entity_id, Header.EXPECTED_STREAM.value: queue}
-        subject = queue_subject(queue.removesuffix("_Q").lower(), step, entity_id)
+        subject = queue_subject(queue_named(queue).segment, step, entity_id)
         try:
             await self.bus.jetstream.publish(subject, b"", headers=headers, timeout=5.0)
         except nats.js.errors.APIError as error:

@@ -8,12 +8,18 @@ import msgspec
 
 from tonetouch_ingest.listening.decoding import RATE, AudioFile
 from tonetouch_ingest.listening.excerpt import Excerpt, centred
-from tonetouch_ingest.listening.findings import FingerprintTaken, Heard, Measurement
+from tonetouch_ingest.listening.findings import AudioFacts, FingerprintTaken, Heard, Measurement
 from tonetouch_ingest.listening.loudness import LoudnessMeter
 from tonetouch_ingest.listening.measuring import EXCERPT_SECONDS, FINGERPRINT_SECONDS, fingerprint_of, measure
 
 # A middle shorter than this was looked for in the wrong place: the length had been estimated too long.
 _TOO_LITTLE_SECONDS: Final = 30.0
+
+
+def probe(path: Path) -> AudioFacts:
+    """What the file says about itself; nothing is decoded. Raises `AudioRefused`."""
+    with AudioFile(path) as audio:
+        return audio.facts
 
 
 def take_fingerprint(path: Path) -> FingerprintTaken:
@@ -59,6 +65,7 @@ def _fingerprint(audio: AudioFile, start: Excerpt) -> FingerprintTaken:
 
 
 TASKS: Final[dict[str, Callable[[Path], msgspec.Struct]]] = {
+    "probe": probe,
     "take_fingerprint": take_fingerprint,
     "analyse": analyse,
     "listen": listen,

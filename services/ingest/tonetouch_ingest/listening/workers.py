@@ -17,7 +17,7 @@ from typing import Any, Final, Literal, Self, overload
 
 import msgspec
 
-from tonetouch_ingest.listening.findings import FingerprintTaken, Heard, Measurement
+from tonetouch_ingest.listening.findings import AudioFacts, FingerprintTaken, Heard, Measurement
 from tonetouch_ingest.listening.refusals import (
     REFUSALS,
     OutOfMemory,
@@ -77,6 +77,8 @@ class Workers:
         """Ends every process for good; tasks under way and tasks that wait fail with `WorkerDied`."""
         await asyncio.gather(*(seat.retire() for seat in self._seats))
 
+    @overload
+    async def run(self, task: Literal["probe"], path: Path, *, timeout_seconds: float = ...) -> AudioFacts: ...
     @overload
     async def run(
         self, task: Literal["take_fingerprint"], path: Path, *, timeout_seconds: float = ...

@@ -1,0 +1,112 @@
+"""Dedupe: is this a recording we already have, by its bytes or by its sound?
+
+Asks recommend for earlier tracks that sound alike. Finds `DuplicateDetected` or `AudioCompared`, and says
+`ContentClaimed` for the bytes. When in doubt both are kept.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from tonetouch_contracts.finding import FindSounds, SoundMatch
+from tonetouch_contracts.identity import ContentHash, TrackId
+from tonetouch_contracts.message import Event
+from tonetouch_contracts.upload import AudioCompared, AudioFingerprinted, ContentClaimed, DuplicateDetected
+from tonetouch_runtime import Floor
+
+from tonetouch_ingest.attempt import Attempt
+from tonetouch_ingest.content import Content
+from tonetouch_ingest.listening.fingerprint import decode_compressed
+from tonetouch_ingest.listening.matching import Same, Sound, Version, decide
+from tonetouch_ingest.upload import Upload
+
+MODEL = "bit-error-rate@1"
+
+
+async def dedupe(attempt: Attempt, floor: Floor) -> Sequence[Event]:
+    """Hold the recording against every earlier one."""
+    owner = await _claim(attempt.audio.sha256, attempt.track_id, floor)
+    if owner != attempt.track_id:
+        return (DuplicateDetected(track_id=attempt.track_id, of=await _original(owner, floor), by="bytes"),)
+    mine, before = await _own_sound(attempt, floor)
+    matches = await floor.ask(
+        FindSounds(
+            track_id=attempt.track_id,
+            vector=mine.vector,
+            duration_seconds=mine.duration_seconds,
+            before=before,
+        )
+    )
+    sounds = await asyncio.gather(*(_sound_of(match, floor) for match in matches.value.items))
+    candidates = [sound for sound in sounds if sound is not None]
+    decided = decide(_sound(attempt.track_id, mine), candidates)
+    if isinstance(decided, Same):
+        return (_duplicate(attempt.track_id, decided, candidates),)
+    version = decided if isinstance(decided, Version) else None
+    return (
+        AudioCompared(
+            track_id=attempt.track_id,
+            candidates=len(candidates),
+            version_of=TrackId(version.of) if version else None,
+            bit_error_rate=version.bit_error_rate if version else None,
+        ),
+    )
+
+
+def _duplicate(track_id: TrackId, same: Same, candidates: Sequence[Sound]) -> DuplicateDetected:
+    return DuplicateDetected(
+        track_id=track_id,
+        of=TrackId(same.of),
+        by="sound",
+        bit_error_rate=same.bit_error_rate,
+        offset_seconds=same.offset_seconds,
+        cosine=next(sound.cosine for sound in candidates if sound.track_id == same.of),
+    )
+
+
+async def _claim(sha256: ContentHash, track_id: TrackId, floor: Floor) -> TrackId:
+    """Claim the bytes, and return whose they are. A claim of an upload that came to nothing can be taken over."""
+    held = (await floor.log.load("INGEST", sha256, Content())).state.claimed_by
+    forsaken = held is not None and held != track_id and await _came_to_nothing(held, floor)
+
+    def claim(content: Content) -> Sequence[Event]:
+        free = content.claimed_by is None or (forsaken and content.claimed_by == held)
+        return (ContentClaimed(sha256=sha256, track_id=track_id),) if free else ()
+
+    outcome = await floor.log.transact("INGEST", sha256, Content(), claim)
+    assert outcome.state.claimed_by is not None, "the bytes were claimed just now"
+    return outcome.state.claimed_by
+
+
+async def _came_to_nothing(track_id: TrackId, floor: Floor) -> bool:
+    return (await floor.log.load("INGEST", track_id, Upload())).state.failed is not None
+
+
+async def _original(track_id: TrackId, floor: Floor) -> TrackId:
+    """The track itself, or the one it is a duplicate of."""
+    upload = (await floor.log.load("INGEST", track_id, Upload())).state
+    return upload.duplicate.of if upload.duplicate else track_id
+
+
+async def _own_sound(attempt: Attempt, floor: Floor) -> tuple[AudioFingerprinted, int]:
+    """This upload's fingerprint, and where it stands on INGEST: what stands before it is earlier."""
+    for recorded in await floor.log.history("INGEST", attempt.track_id):
+        if isinstance(recorded.event, AudioFingerprinted):
+            return recorded.event, recorded.sequence
+    raise AssertionError("dedupe waits for fingerprint")
+
+
+async def _sound_of(match: SoundMatch, floor: Floor) -> Sound | None:
+    """An earlier track's sound; None for one that is a duplicate itself or came to nothing."""
+    upload = (await floor.log.load("INGEST", match.track_id, Upload())).state
+    if upload.fingerprinted is None or upload.duplicate or upload.failed:
+        return None
+    return _sound(match.track_id, upload.fingerprinted, match.cosine)
+
+
+def _sound(track_id: str, taken: AudioFingerprinted, cosine: float | None = None) -> Sound:
+    return Sound(
+        track_id=track_id,
+        items=decode_compressed(taken.fingerprint),
+        duration_seconds=taken.duration_seconds,
+        cosine=cosine,
+    )

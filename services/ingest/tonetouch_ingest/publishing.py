@@ -1,0 +1,74 @@
+"""Publish: tell catalog what became of the upload.
+
+Asks `PublishTrack` or `MarkDuplicate`; finds `IngestCompleted`. Asking catalog twice changes nothing.
+"""
+
+from collections.abc import Sequence
+
+import msgspec
+from tonetouch_contracts.message import Event
+from tonetouch_contracts.track import MarkDuplicate, PublishTrack
+from tonetouch_contracts.upload import IngestCompleted
+from tonetouch_runtime import Floor
+
+from tonetouch_ingest.attempt import Attempt
+from tonetouch_ingest.staging import discard
+
+
+async def publish(attempt: Attempt, floor: Floor) -> Sequence[Event]:
+    """Put the track on the shelf, or say whose duplicate it is; then tidy up what the upload brought."""
+    duplicate = attempt.upload.duplicate
+    if duplicate is not None:
+        reason = "the same file" if duplicate.by == "bytes" else "the same recording"
+        await floor.ask(MarkDuplicate(track_id=attempt.track_id, of=duplicate.of, reason=reason))
+    else:
+        await floor.ask(_complete(attempt, floor.settings.default_region))
+    await discard(attempt.upload, floor, audio=duplicate is not None)
+    return (IngestCompleted(track_id=attempt.track_id, outcome="duplicate" if duplicate else "published"),)
+
+
+def _complete(attempt: Attempt, default_region: str) -> PublishTrack:
+    """Everything the steps before have found, as catalog wants to know it."""
+    staged, analysed, described = attempt.staged, attempt.upload.analysed, attempt.upload.described
+    assert analysed is not None, "publish waits for analyse"
+    cover = staged.cover
+    if cover is not None and described is not None:
+        cover = msgspec.structs.replace(cover, alt=described.alt)
+    version_of = attempt.upload.compared.version_of if attempt.upload.compared else None
+    guessed = (*staged.guessed, *_guessed(attempt))
+    return PublishTrack(
+        track_id=attempt.track_id,
+        title=staged.title,
+        artist=staged.artist,
+        album=staged.album,
+        genres=staged.genres,
+        moods=analysed.moods,
+        duration_seconds=analysed.duration_seconds,
+        bpm=analysed.bpm,
+        bpm_candidates=analysed.bpm_candidates,
+        key=analysed.key,
+        key_strength=analysed.key_strength,
+        energy=analysed.energy,
+        loudness_lufs=analysed.loudness_lufs,
+        explicit=staged.explicit,
+        region=staged.region or default_region,
+        audio=staged.audio,
+        cover=cover,
+        cover_size_bytes=staged.cover_size_bytes,
+        lyrics=staged.lyrics,
+        lyrics_sha256=staged.lyrics_sha256,
+        lyrics_synced=staged.lyrics_synced,
+        year=staged.year,
+        track_number=staged.track_number,
+        language=staged.language,
+        version_of=version_of,
+        guessed=guessed,
+    )
+
+
+def _guessed(attempt: Attempt) -> Sequence[str]:
+    """What a machine heard or wrote rather than a person said, of what is known at all."""
+    analysed, described = attempt.upload.analysed, attempt.upload.described
+    heard = ("moods", "bpm", "key", "energy")
+    known = [name for name in heard if getattr(analysed, name, None)]
+    return [*known, "cover_alt"] if described else known

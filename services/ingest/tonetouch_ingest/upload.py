@@ -1,0 +1,126 @@
+"""The upload: where one file stands on its way to become a track. Pure; every fact comes from INGEST."""
+
+from typing import Self, get_args
+
+import msgspec
+from tonetouch_contracts.identity import JobId, TrackId
+from tonetouch_contracts.message import Event
+from tonetouch_contracts.upload import (
+    AboutWritten,
+    AudioAnalysed,
+    AudioCompared,
+    AudioFingerprinted,
+    AudioStaged,
+    CoverDescribed,
+    DuplicateDetected,
+    EmbeddingDone,
+    IngestCompleted,
+    IngestFailed,
+    IngestRetried,
+    IngestStarted,
+    StepFailed,
+    StepName,
+    StepSkipped,
+    StepStarted,
+    StepState,
+)
+
+STEPS: tuple[StepName, ...] = get_args(StepName)
+
+
+class Step(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of one upload. `attempts` counts for ever, `tries` since somebody last asked for a retry."""
+
+    state: StepState = "waiting"
+    attempts: int = 0
+    tries: int = 0
+    error: str | None = None
+    job_id: JobId | None = None
+
+
+class Upload(msgspec.Struct, frozen=True, kw_only=True):
+    """An upload and everything found out about it so far."""
+
+    started: IngestStarted | None = None
+    staged: AudioStaged | None = None
+    fingerprinted: AudioFingerprinted | None = None
+    duplicate: DuplicateDetected | None = None
+    compared: AudioCompared | None = None
+    analysed: AudioAnalysed | None = None
+    described: CoverDescribed | None = None
+    about: AboutWritten | None = None
+    failed: IngestFailed | None = None
+    completed: IngestCompleted | None = None
+    steps: dict[StepName, Step] = msgspec.field(default_factory=lambda: dict.fromkeys(STEPS, Step()))
+
+    def evolve(self, event: Event) -> Self:
+        """The upload after this event."""
+        match event:
+            case IngestStarted():
+                return self._with(started=event)
+            case StepStarted():
+                return self._begin(event)
+            case StepFailed():
+                return self._step(event.step, state="failed", error=event.error)
+            case StepSkipped():
+                return self._step(event.step, state="skipped", error=None)
+            case IngestFailed():
+                return self._with(failed=event)
+            case IngestRetried():
+                return self._step(event.step, state="waiting", tries=0)._with(failed=None)
+            case IngestCompleted():
+                return self._step("publish", state="done", error=None)._with(completed=event)
+            case _:
+                return self._found(event)
+
+    @property
+    def track_id(self) -> TrackId:
+        """The id the upload was given; only asked of one that has started."""
+        assert self.started is not None, "an upload that never started has no id"
+        return self.started.track_id
+
+    @property
+    def is_over(self) -> bool:
+        """Whether catalog knows how it ended, or a step gave up."""
+        return self.completed is not None or self.failed is not None
+
+    def is_settled(self, step: StepName) -> bool:
+        """Whether nothing more will happen in this step."""
+        return self.steps[step].state in ("done", "skipped")
+
+    def _found(self, event: Event) -> Self:
+        """The facts that end a step."""
+        match event:
+            case AudioStaged():
+                return self._done("stage", staged=event)
+            case AudioFingerprinted():
+                return self._done("fingerprint", fingerprinted=event)
+            case DuplicateDetected():
+                return self._done("dedupe", duplicate=event)
+            case AudioCompared():
+                return self._done("dedupe", compared=event)
+            case AudioAnalysed():
+                return self._done("analyse", analysed=event)
+            case EmbeddingDone(kind="description"):
+                # All vectors of a track are said at once, the description's last.
+                return self._done("embed")
+            case CoverDescribed():
+                return self._done("describe_cover", described=event)
+            case AboutWritten():
+                return self._done("write_about", about=event)
+        return self
+
+    def _begin(self, event: StepStarted) -> Self:
+        before = self.steps[event.step]
+        return self._step(
+            event.step, state="running", attempts=event.attempt, tries=before.tries + 1, job_id=event.job_id
+        )
+
+    def _done(self, step: StepName, **facts: Event) -> Self:
+        return self._step(step, state="done", error=None)._with(**facts)
+
+    def _step(self, name: StepName, **changes: object) -> Self:
+        return self._with(steps={**self.steps, name: msgspec.structs.replace(self.steps[name], **changes)})
+
+    def _with(self, **changes: object) -> Self:
+        return msgspec.structs.replace(self, **changes)

@@ -1,0 +1,108 @@
+"""The ingest workflow, in one table.
+
+==============  ==========================  ===========================================  ======================
+step            waits for                   does                                         says
+==============  ==========================  ===========================================  ======================
+stage                                       verify, hash, copy, read tags                ``audio.staged``
+fingerprint     stage                       Chromaprint and its vector                   ``audio.fingerprinted``
+dedupe          fingerprint                 same bytes? same sound?                      ``duplicate.detected``
+                                                                                         or ``audio.compared``
+analyse         stage                       tempo, key, loudness, energy, mood           ``audio.analysed``
+embed           analyse, dedupe             vectors of description and lyrics            ``embedding.done``
+describe_cover  dedupe                      alternative text for the cover               ``cover.described``
+write_about     analyse, dedupe             'About this track'                           ``about.written``
+publish         all of these but            tell catalog what became of it               ``ingest.completed``
+                write_about
+==============  ==========================  ===========================================  ======================
+
+Steps that do not wait for each other run side by side. Every step is queued on ``INGEST_Q`` when what it waits for is
+settled; a duplicate skips what would only be thrown away.
+"""
+
+from collections.abc import Sequence
+
+from tonetouch_contracts.message import Event
+from tonetouch_contracts.upload import IngestFailed, IngestRetried, StepFailed, StepName, StepSkipped, StepStarted
+from tonetouch_runtime import Refused
+
+from tonetouch_ingest.upload import STEPS, Upload
+
+WAITS_FOR: dict[StepName, tuple[StepName, ...]] = {
+    "stage": (),
+    "fingerprint": ("stage",),
+    "dedupe": ("fingerprint",),
+    "analyse": ("stage",),
+    "embed": ("analyse", "dedupe"),
+    "describe_cover": ("dedupe",),
+    "write_about": ("analyse", "dedupe"),
+    "publish": ("stage", "fingerprint", "dedupe", "analyse", "embed", "describe_cover"),
+}
+
+SKIPPED_FOR_A_DUPLICATE: tuple[StepName, ...] = ("embed", "describe_cover", "write_about")
+
+ATTEMPTS = 10
+"""How often a step is tried before an operator has to ask: with growing delays, about three minutes."""
+
+ATTEMPTS_OF_A_CRASH = 3
+"""A file that kills its worker will most likely do it again."""
+
+
+def ready(upload: Upload) -> list[StepName]:
+    """The steps to queue now: what they wait for is settled, and nobody has begun them."""
+    if upload.started is None or upload.failed is not None:
+        return []
+    return [
+        step
+        for step in STEPS
+        if upload.steps[step].state == "waiting" and all(upload.is_settled(needed) for needed in WAITS_FOR[step])
+    ]
+
+
+def skip_for_duplicate(upload: Upload) -> Sequence[Event]:
+    """What a duplicate leaves out, of the steps nobody has begun."""
+    if upload.duplicate is None:
+        return ()
+    return [
+        StepSkipped(track_id=upload.track_id, step=step, reason="it is a duplicate")
+        for step in SKIPPED_FOR_A_DUPLICATE
+        if upload.steps[step].state == "waiting"
+    ]
+
+
+def begin(upload: Upload, step: StepName, job_id: str) -> Sequence[StepStarted]:
+    """Begin the next attempt at a step, unless there is nothing left to do in it."""
+    if upload.started is None or upload.failed is not None or upload.is_settled(step):
+        return ()
+    attempt = upload.steps[step].attempts + 1
+    return (StepStarted(track_id=upload.track_id, step=step, attempt=attempt, job_id=job_id),)  # type: ignore[arg-type]
+
+
+def end(upload: Upload, step: StepName, found: Sequence[Event]) -> Sequence[Event]:
+    """End a step with what it found, unless another worker has ended it before."""
+    return () if upload.is_settled(step) else found
+
+
+def fail(upload: Upload, step: StepName, error: str, *, rejected: bool, attempts: int = ATTEMPTS) -> Sequence[Event]:
+    """Note that an attempt failed; give the upload up if it was rejected or there were enough attempts."""
+    if upload.is_settled(step) or upload.failed is not None:
+        return ()
+    now = upload.steps[step]
+    final = rejected or now.tries >= attempts
+    failed = StepFailed(track_id=upload.track_id, step=step, attempt=now.attempts, error=error, final=final)
+    if not final or step == "write_about":
+        # 'About' may be missing: a track is published without it, and its step can still be retried.
+        return (failed,)
+    return (failed, IngestFailed(track_id=upload.track_id, step=step, reason=error, rejected=rejected))
+
+
+def retry(upload: Upload) -> Sequence[Event]:
+    """Go on from the step that gave up. Raises Refused where nothing has."""
+    if upload.started is None:
+        raise Refused("not_found", "There is no such upload.")
+    if upload.failed is not None and upload.failed.rejected:
+        raise Refused("conflict", f"The file was rejected: {upload.failed.reason}", "Upload a better file.")
+    if upload.failed is not None:
+        return (IngestRetried(track_id=upload.track_id, step=upload.failed.step),)
+    if upload.steps["write_about"].state == "failed":
+        return (IngestRetried(track_id=upload.track_id, step="write_about"),)
+    raise Refused("conflict", "No step of this upload has failed.", "Look at its steps.")
