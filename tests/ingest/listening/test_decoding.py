@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tonetouch_ingest.listening.decoding import RATE, AudioFile, decode, probe
-from tonetouch_ingest.listening.refusals import AudioRefused, BrokenAudio, NotAudio, TooShort
+from tonetouch_ingest.listening.refusals import AudioRefused, BrokenAudio, NotAudio, TooLong, TooShort
 
 from tests.ingest.listening.files import FORMATS, cut, film, flip, without_header
 from tests.sounds import Samples, encode, song
@@ -51,6 +51,7 @@ def test_probing_reads_what_the_file_says(tmp_path: Path, suffix: str, codec: st
     """The headers name codec, rate, channels and length before anything is decoded."""
     facts = probe(encode(song(1, seconds=3.0), tmp_path / f"a{suffix}"))
     assert (facts.codec, facts.sample_rate, facts.channels, facts.lossless) == (codec, rate, 2, lossless)
+    assert facts.container in ("mp3", "flac", "ogg", "mov", "wav", "aiff")
     assert facts.declared_seconds == pytest.approx(3.0, abs=0.06)
     assert facts.decoded_seconds is None
     assert facts.bit_rate is not None and facts.bit_rate > 30_000
@@ -133,6 +134,13 @@ def test_a_fifth_of_a_second_is_too_short(tmp_path: Path) -> None:
 def test_half_a_second_is_long_enough(tmp_path: Path, suffix: str) -> None:
     """An encoder's delay is not held against a short file."""
     assert len(decoded(encode(song(1, seconds=0.6), tmp_path / f"a{suffix}"))) >= 0.55 * RATE
+
+
+def test_a_sound_beyond_the_limit_is_too_long(tmp_path: Path) -> None:
+    """Decoding stops there, whatever the file declares."""
+    path = encode(np.zeros((44100 * 8, 1), dtype=np.float32), tmp_path / "a.flac")
+    with AudioFile(path, longest_seconds=3.6) as audio, pytest.raises(TooLong, match=re.escape("0.001 hours")):
+        assert sum(map(len, audio.pieces())) <= 4 * RATE
 
 
 def test_a_film_is_heard_and_noted(tmp_path: Path) -> None:

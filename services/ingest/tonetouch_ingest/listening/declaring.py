@@ -20,16 +20,18 @@ _FIRST_FRAME_WITHIN: Final = 4096
 
 
 def declared_seconds(path: Path, *, container: str, reported: float | None, sample_rate: int) -> float | None:
-    """The length the file states, in seconds, or None. `container` is FFmpeg's name, `reported` its duration."""
-    name = container.split(",")[0]
+    """The length the file states, in seconds, or None.
+
+    `container` is FFmpeg's (first) name for the format, `reported` the duration FFmpeg gives.
+    """
     with path.open("rb") as file:
-        if name == "mp3":
+        if container == "mp3":
             return _mp3_seconds(file)
-        if name == "wav":
+        if container == "wav":
             return _wav_seconds(file)
-        if name == "ogg":
+        if container == "ogg":
             return _ogg_seconds(file, sample_rate) or reported
-    return reported if name in _STATED else None
+    return reported if container in _STATED else None
 
 
 def is_cut_off(path: Path, *, container: str) -> bool:

@@ -50,12 +50,13 @@ _LOWEST_RATE, _HIGHEST_RATE = 2000, 768_000
 class AudioFile:
     """An open file, as a context manager. Raises `NotAudio` or `BrokenAudio` when it cannot even be opened.
 
+    `longest_seconds` bounds the work: a few kilobytes of FLAC can hold days of silence.
     The first audio stream is the sound. Cover pictures are ignored; a real video stream is ignored too, and noted in
     `facts.has_video`.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def __init__(self, path: Path, *, longest_seconds: float = LONGEST_SECONDS) -> None:
+        self._path, self._longest_seconds = path, longest_seconds
         self._container = _open(path)
         try:
             self._stream = _sound(path, self._container)
@@ -101,8 +102,8 @@ class AudioFile:
             if max_seconds is not None and self._seconds >= max_seconds:
                 yield from _arrays(mixer.resample(None))
                 return
-            if self._seconds > LONGEST_SECONDS:
-                raise TooLong(f"The sound is longer than {LONGEST_SECONDS / 3600:.0f} hours.")
+            if self._seconds > self._longest_seconds:
+                raise TooLong(f"The sound is longer than {self._longest_seconds / 3600:g} hours.")
         yield from _arrays(mixer.resample(None))
         self._judge()
 
@@ -207,7 +208,7 @@ def _settle_layout(context: Any) -> None:
 
 
 def _facts(path: Path, container: av.container.InputContainer, stream: av.AudioStream) -> AudioFacts:
-    name, codec = container.format.name, stream.codec_context.name
+    name, codec = container.format.name.split(",")[0], stream.codec_context.name
     time_base = stream.time_base
     reported = float(stream.duration * time_base) if stream.duration and time_base else None
     if reported is None and container.duration:

@@ -98,6 +98,7 @@ def _answer(tasks: Mapping[str, Task], order: Order) -> Answer:
 
 
 def _die_with(parent: int) -> None:
+    """Asks Linux for the parent's death as a signal. It means the thread that started us: the one of the event loop."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before we asked to be told
