@@ -55,5 +55,5 @@ def queue_subject(queue: str, step: str, entity_id: str = "*") -> str:
 def _entity_token(entity_id: str) -> str:
     # An id of "*" that came in with a request would otherwise name every entity there is.
     if not is_entity_id(entity_id):
-        raise MalformedIdError(f"{entity_id!r} cannot be an id: letters, digits, '-' and '_' only, 64 at most")
+        raise MalformedIdError(f"{entity_id!r} cannot be an entity id: letters, digits, '-' and '_' only, 64 at most")
     return entity_id

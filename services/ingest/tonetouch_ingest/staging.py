@@ -147,7 +147,7 @@ async def _keep_cover(started: IngestStarted, tags: Tags, floor: Floor) -> _Pict
         return _Picture(problem=f"the cover was left out: {refused.reason}")
     await floor.objects.put(image_key(seen.sha256), data, seen.mime)
     cover = Cover(sha256=ContentHash(seen.sha256), content_type=seen.mime, width=seen.width, height=seen.height)
-    return _Picture(cover=cover, size_bytes=len(data), colours=tuple(seen.colours))
+    return _Picture(cover=cover, size_bytes=len(data), colours=seen.dominant_colours)
 
 
 async def _keep_lyrics(started: IngestStarted, tags: Tags, floor: Floor) -> _Words:
