@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tonetouch_ingest.listening.fingerprint import (
+    ITEM_SECONDS,
     SILENCE,
     VECTOR_DIMENSIONS,
     Items,
@@ -232,6 +233,19 @@ def test_a_few_equal_items_do_not_beat_a_long_match() -> None:
     assert align(a, b).offset_items == 0
 
 
+@pytest.mark.parametrize("fraction", [0.1, 0.25, 0.5])
+def test_a_shift_by_part_of_an_item_is_told_from_other_errors(fraction: float) -> None:
+    """A cut between two items costs bits of its own, which are taken off; flipped bits are not."""
+    sound = song(32, seconds=40, bpm=96).mean(axis=1).astype(np.float32)
+    whole = listened(sound)
+    cut = listened(sound[int(fraction * ITEM_SECONDS * 44100) :])
+    met = align(whole, cut)
+    assert met.bit_error_rate > 0.1 * fraction
+    assert met.unshifted_error_rate < 0.01
+    flipped = align(whole, flip(cut, share=0.08))
+    assert flipped.unshifted_error_rate == pytest.approx(0.08, abs=0.015)
+
+
 def test_nothing_to_align_gives_no_overlap() -> None:
     """Empty fingerprints and strangers without one equal item end as 'nothing in common'."""
     nothing = align(np.empty(0, dtype=np.uint32), random_items(1, 100))
@@ -239,8 +253,12 @@ def test_nothing_to_align_gives_no_overlap() -> None:
 
 
 def song_items(seed: int) -> Items:
-    sound = song(seed, seconds=40, bpm=70 + seed).mean(axis=1).astype(np.float32)
-    return decode_compressed(essentia.standard.Chromaprinter(maxLength=120.0)(sound))
+    return listened(song(seed, seconds=40, bpm=70 + seed).mean(axis=1))
+
+
+def listened(sound: NDArray[np.float32]) -> Items:
+    mono = np.ascontiguousarray(sound, dtype=np.float32)
+    return decode_compressed(essentia.standard.Chromaprinter(maxLength=120.0)(mono))
 
 
 def _vector(items: Items) -> NDArray[np.float32]:

@@ -38,17 +38,19 @@ SONGS: Final = (
     (6, "Ab", "major", 132.0),
     (7, "E", "minor", 140.0),
 )
-# The largest bit error rate that eight songs may show for each change. Measured: mp3 0.007, opus 0.017, aac 0.017,
-# cuts in front 0.035 (their fraction of an item decides), 4 s of silence 0.047, cuts at the end 0.
+# The largest error rate, without that of a shift, that a change may cost. Measured on these eight songs: mp3 0.006,
+# opus 0.018, aac 0.015, a cut between two items 0.010, silence 0.007, a cut at the end 0.
 TRANSCODES: Final = {"mp3 128k": 0.012, "opus 48k": 0.025, "aac 96k": 0.025}
 TRIMS: Final = {
-    "0.4 s cut in front": 0.045,
-    "3 s cut in front": 0.045,
-    "10 s cut in front": 0.045,
+    "0.4 s cut in front": 0.015,
+    "3 s cut in front": 0.015,
+    "10 s cut in front": 0.015,
+    "half an item cut in front": 0.015,
     "10 s cut at the end": 0.001,
-    "4 s of silence in front": 0.055,
+    "4 s of silence in front": 0.015,
     "4 s of silence at the end": 0.001,
 }
+CUTS_SECONDS: Final = (0.15, 0.7, 1.31, 2.23, 4.9)  # at any place between two items
 Mono = NDArray[np.float32]
 Library = dict[str, dict[str, Sound]]
 
@@ -111,7 +113,12 @@ def made(items: Items, *, track_id: str, seconds: float | None = None, cosine: f
 
 
 def random_items(seed: int, count: int) -> Items:
-    return np.random.default_rng(seed).integers(0, 2**32, size=count, dtype=np.uint32)
+    """Items that change by an eighth of their bits from one to the next, as those of music do."""
+    changes = np.random.default_rng(seed).random((count, 32)) < 0.125
+    if count:
+        changes[0] = np.random.default_rng(seed).random(32) < 0.5
+    packed = np.packbits(changes, axis=1, bitorder="little").view("<u4").ravel().astype(np.uint32)
+    return np.bitwise_xor.accumulate(packed)
 
 
 def flip(items: Items, *, share: float) -> Items:
@@ -145,10 +152,8 @@ class TestSongs:
     @pytest.mark.parametrize(("form", "limit"), [*TRANSCODES.items(), *TRIMS.items()])
     def test_bit_errors_stay_where_they_were_measured(self, library: Library, form: str, limit: float) -> None:
         """The figures behind the limits of the ladder."""
-        rates = [
-            align(one.items, library["original"][name].items).bit_error_rate for name, one in library[form].items()
-        ]
-        assert max(rates) <= limit
+        met = [align(one.items, library["original"][name].items) for name, one in library[form].items()]
+        assert max(one.unshifted_error_rate for one in met) <= limit
 
     @pytest.mark.parametrize("form", [*TRANSCODES, *TRIMS])
     def test_the_vector_finds_every_original_first(self, library: Library, form: str) -> None:
@@ -166,12 +171,15 @@ class TestSongs:
             for form in forms:
                 assert decide(later(library[form][mine]), others) == New()
 
-    def test_a_cut_between_two_items_is_never_called_new(self, library: Library) -> None:
-        """Half an item is the worst shift there is: it may end as a version, linked, but not as a stranger."""
-        for name, sound in library["half an item cut in front"].items():
-            found = decide(later(sound), [library["original"][name]])
-            assert not isinstance(found, New)
-            assert found.bit_error_rate < 0.08
+    def test_the_place_of_a_cut_does_not_matter(self, library: Library, tmp_path: Path) -> None:
+        """An Opus file cut anywhere, also between two items, is still the same as its original."""
+        samples = song(0, seconds=SECONDS, bpm=84.0)
+        opus = decode(encode(samples, tmp_path / "song.opus", bit_rate=48_000))
+        for cut in CUTS_SECONDS:
+            found = decide(listen(opus[int(cut * RATE) :], track_id="z"), [library["original"]["0"]])
+            assert isinstance(found, Same)
+            assert found.bit_error_rate < 0.03
+            assert found.offset_seconds == pytest.approx(-cut, abs=ITEM_SECONDS)
 
     def test_another_speed_is_another_recording(self, library: Library) -> None:
         """One per cent faster moves the pitch, which Chromaprint does not follow: it is new, and both stay."""

@@ -3,7 +3,7 @@
 A version too many is a harmless extra row, a false duplicate hides somebody's song: when in doubt, keep both.
 The error rates behind the limits were measured on synthetic songs and are held by the tests of this module. Strangers
 of a minute lie at 0.36 and above, so the limits guard against sister recordings: an instrumental, a clean edit, a
-remaster. A cut in the very middle between two items costs 0.067 by itself and so ends as a version: linked, not merged.
+remaster. What counts is the rate without the part that a cut between two items explains; it alone can cost 0.067.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from tonetouch_ingest.listening.fingerprint import (
 )
 
 MINIMUM_COSINE: Final = 0.55  # trims and padding stay above 0.7, strangers never passed 0.26
-SAME_BIT_ERROR_RATE: Final = 0.06  # every transcode, small trim and padding lies below (worst: 4 s of silence, 0.052)
+SAME_BIT_ERROR_RATE: Final = 0.06  # every transcode, trim and padding lies below 0.03; an instrumental seldom
 VERSION_BIT_ERROR_RATE: Final = 0.15  # an equaliser and compressor ("remaster") gives 0.09 to 0.12
 SAME_DURATION_SECONDS: Final = 1.0  # encoders pad by up to 0.1 s, and item offsets are exact to 0.12 s
 MAXIMUM_TRIM_SECONDS: Final = 12.0  # more missing music at one end is a radio edit or an excerpt, not a careless cut
@@ -56,6 +56,7 @@ class Sound:
 class Same(msgspec.Struct, frozen=True, kw_only=True, tag="same"):
     """The same recording as the earlier track `of`, perhaps in another codec, trimmed or padded.
 
+    `bit_error_rate` is the share of bits that differ where no shift by part of an item explains it.
     `offset_seconds` is where in this track `of` begins; negative when `of` has more in front.
     """
 
@@ -99,13 +100,13 @@ def _compare(track: Sound, other: Sound) -> Decision:
     met = align(track.items, other.items)
     if not (_enough_of_short(track, other, met) if short else _enough(track, other, met)):
         return New()
-    if met.bit_error_rate > VERSION_BIT_ERROR_RATE:
+    rate, offset = met.unshifted_error_rate, met.offset_items * ITEM_SECONDS
+    if rate > VERSION_BIT_ERROR_RATE:
         return New()
-    offset = met.offset_items * ITEM_SECONDS
     trim = SHORT_MAXIMUM_TRIM_SECONDS if short else MAXIMUM_TRIM_SECONDS
-    if met.bit_error_rate <= SAME_BIT_ERROR_RATE and _ends_agree(track, other, met.offset_items, trim):
-        return Same(of=other.track_id, bit_error_rate=met.bit_error_rate, offset_seconds=offset)
-    return Version(of=other.track_id, bit_error_rate=met.bit_error_rate, offset_seconds=offset)
+    if rate <= SAME_BIT_ERROR_RATE and _ends_agree(track, other, met.offset_items, trim):
+        return Same(of=other.track_id, bit_error_rate=rate, offset_seconds=offset)
+    return Version(of=other.track_id, bit_error_rate=rate, offset_seconds=offset)
 
 
 def _enough(track: Sound, other: Sound, met: Alignment) -> bool:
