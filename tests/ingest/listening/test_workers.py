@@ -130,6 +130,13 @@ async def test_a_bug_names_itself(workers: Workers) -> None:
     assert "odd_tasks.py" in "".join(failed.value.__notes__)
 
 
+async def test_a_process_that_cannot_start_says_why() -> None:
+    """A library that is missing is named, not hidden behind an exit code."""
+    async with Workers(size=1, tasks="tonetouch_ingest.listening.nowhere") as workers:
+        with pytest.raises(TaskFailed, match=r"ModuleNotFoundError: .*nowhere"):
+            await workers.run("listen", Path("a"))
+
+
 async def test_noise_on_the_output_disturbs_nothing(workers: Workers) -> None:
     """Libraries may print what they like; numeric ones are held to one thread."""
     assert (await workers.run("babble", Path("a")))["text"] == "1"

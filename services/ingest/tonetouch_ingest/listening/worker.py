@@ -76,7 +76,11 @@ def main(arguments: list[str]) -> None:
     # Heap and private mappings only: what the file can make grow. RLIMIT_AS counts shared libraries as well, which
     # differ from build to build; watching the resident size from outside notices a sudden allocation too late.
     resource.setrlimit(resource.RLIMIT_DATA, (int(memory_bytes), int(memory_bytes)))
-    tasks: Mapping[str, Task] = importlib.import_module(module).TASKS
+    try:
+        tasks: Mapping[str, Task] = importlib.import_module(module).TASKS
+    except Exception as error:
+        _write(answers, Failure(error=f"{type(error).__name__}: {error}", trace=traceback.format_exc()))
+        return
     _write(answers, Ready())
     while (order := _read(sys.stdin.buffer)) is not None:
         _write(answers, _answer(tasks, order))

@@ -169,9 +169,11 @@ class _Seat:
         )
         try:
             async with asyncio.timeout(_START_TIMEOUT_SECONDS):
-                assert isinstance(await _answer(self._process), Ready)
+                first = await _answer(self._process)
         except TimeoutError as error:
             raise WorkerDied("A worker process did not start in time.") from error
+        if not isinstance(first, Ready):
+            _finding("", first)  # raises what kept it from starting
 
 
 async def _ask(process: Process, order: Order) -> Answer:
