@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""What exists: tracks and what comes with them, and what was heard of them."""

@@ -1,0 +1,10 @@
+"""What catalog is made of, in the order of the story."""
+
+from tonetouch_runtime import App
+
+from tonetouch_catalog import browsing, collecting, playing, publishing, uploading
+
+app = App(
+    name="catalog",
+    routers=(uploading.router, publishing.router, browsing.router, collecting.router, playing.router),
+)

@@ -1,0 +1,111 @@
+"""Somebody heard a part of a track.
+
+Answers `RecordPlay`; says `PlayRecorded`; keeps `PlayRow` from LIBRARY.
+"""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from sqlalchemy import select
+from sqlmodel import Field, SQLModel
+from tonetouch_contracts.identity import is_entity_id
+from tonetouch_contracts.message import Positions
+from tonetouch_contracts.play import PlayRecorded, PlayTaken, RecordPlay
+from tonetouch_runtime import Answered, Floor, Recorded, Refused, Router, Writer, stamp
+
+from tonetouch_catalog.browsing import TrackRow
+from tonetouch_catalog.track import Track
+
+router = Router()
+
+LONGEST_SECONDS = 86_400.0
+"""A day: nobody hears more of one track in one go."""
+
+CLOCKS_DIFFER_BY = timedelta(minutes=1)
+"""A player's clock may be this much ahead of ours; what is later than now counts as now."""
+
+
+class PlayRow(SQLModel, table=True):
+    """One play."""
+
+    __tablename__ = "catalog_plays"
+
+    play_id: str = Field(primary_key=True)
+    user_id: str | None = Field(default=None, index=True)
+    track_id: str | None = Field(default=None, index=True)
+    heard_seconds: float | None = None
+    duration_seconds: float | None = None
+    at: str | None = None
+
+
+@router.answers(RecordPlay)
+async def record_play(command: RecordPlay, floor: Floor) -> Answered[PlayTaken]:
+    """Keep a play of a published track; the same `play_id` again is the same play, as it was said first."""
+    at = _check(command, floor.clock.now())
+    taken = PlayTaken(play_id=command.play_id)
+    if await _is_kept(command.play_id, floor):
+        return Answered(value=taken)
+    play = PlayRecorded(
+        play_id=command.play_id,
+        user_id=command.user_id,
+        track_id=command.track_id,
+        heard_seconds=command.heard_seconds,
+        duration_seconds=await _duration(command.track_id, floor),
+        at=stamp(at),
+    )
+    positions: Positions = await floor.log.pour(play)
+    return Answered(value=taken, positions=positions)
+
+
+@router.keeps(PlayRow, hears=(PlayRecorded,))
+def keep_plays(facts: Sequence[Recorded[PlayRecorded]], plays: Writer) -> None:
+    """Plays never change: of two under one id the first stays."""
+    plays.insert_new([msgspec.structs.asdict(fact.event) for fact in facts])
+
+
+def _check(command: RecordPlay, now: datetime) -> datetime:
+    """When it was heard. Raises Refused for what cannot have happened."""
+    for name in ("play_id", "user_id"):
+        if not is_entity_id(getattr(command, name)):
+            raise Refused("invalid", f"{name} has letters, digits, '-' and '_' only, 64 at most.")
+    heard = command.heard_seconds
+    if not math.isfinite(heard) or not 0 <= heard <= LONGEST_SECONDS:
+        raise Refused("invalid", f"heard_seconds is a number from 0 to {LONGEST_SECONDS:.0f}, not {heard:g}.")
+    return now if command.at is None else _moment(command.at, now)
+
+
+def _moment(at: str, now: datetime) -> datetime:
+    try:
+        said = datetime.fromisoformat(at)
+        said = (said if said.tzinfo else said.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Refused("invalid", "at is not a time.", "Say it like 2026-01-31T20:15:00Z.") from None
+    if said > now + CLOCKS_DIFFER_BY:
+        raise Refused("invalid", f"at lies in the future: {stamp(said)}.", "Check the clock of the player.")
+    if said.year < 1970:
+        raise Refused("invalid", "at lies before there was anything to play.")
+    return min(said, now)
+
+
+async def _is_kept(play_id: str, floor: Floor) -> bool:
+    plays = floor.tables.live(PlayRow)
+    return await floor.tables.one(select(plays.c.play_id).where(plays.c.play_id == play_id)) is not None
+
+
+async def _duration(track_id: str, floor: Floor) -> float:
+    """The track's length. Raises Refused for a track that is not on the shelf."""
+    if not is_entity_id(track_id):
+        raise Refused("not_found", "There is no such track.")
+    tracks = floor.tables.live(TrackRow)
+    row = await floor.tables.one(select(tracks.c.ended, tracks.c.duration_seconds).where(tracks.c.id == track_id))
+    if row is not None and row["ended"] == "published":
+        return float(row["duration_seconds"])
+    # The table may lag: nothing is refused before the log itself was asked.
+    track = (await floor.log.load("CATALOG", track_id, Track())).state
+    if track.uploaded is None:
+        raise Refused("not_found", f"There is no track {track_id}.")
+    if track.published is None:
+        raise Refused("conflict", f"The track {track_id} is not published.", "Play one that is.")
+    return track.published.duration_seconds
