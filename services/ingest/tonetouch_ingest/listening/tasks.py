@@ -32,36 +32,45 @@ def take_fingerprint(path: Path) -> FingerprintTaken:
 
 
 def analyse(path: Path) -> Measurement:
-    """Decodes and measures the file."""
-    return listen(path).measurement
+    """Decodes and measures the file. Raises `AudioRefused`."""
+    with AudioFile(path) as audio:
+        _, measurement = _play(audio)
+        return measurement
 
 
 def listen(path: Path) -> Heard:
-    """Fingerprint and measurement from one decoding. Raises `AudioRefused`.
+    """Fingerprint and measurement from one decoding. Raises `AudioRefused`."""
+    with AudioFile(path) as audio:
+        start, measurement = _play(audio)
+        return Heard(fingerprint=_fingerprint(audio, start), measurement=measurement)
+
+
+def _play(audio: AudioFile) -> tuple[Excerpt, Measurement]:
+    """The beginning of the sound, and what was measured.
 
     Holds two excerpts of two minutes, 21 MB each, whatever the length of the file.
     """
     meter = LoudnessMeter()
-    with AudioFile(path) as audio:
-        start = Excerpt(start_seconds=0.0, seconds=FINGERPRINT_SECONDS, rate=RATE)
-        middle = centred(audio.expected_seconds, seconds=EXCERPT_SECONDS, rate=RATE)
-        for piece in audio.pieces(meter=meter):
-            start.add(piece)
-            middle.add(piece)
-        fingerprint = _fingerprint(audio, start)
+    start = Excerpt(start_seconds=0.0, seconds=FINGERPRINT_SECONDS, rate=RATE)
+    middle = centred(audio.expected_seconds, seconds=EXCERPT_SECONDS, rate=RATE)
+    for piece in audio.pieces(meter=meter):
+        start.add(piece)
+        middle.add(piece)
     excerpt = middle.samples()
     if len(excerpt) < _TOO_LITTLE_SECONDS * RATE:
         excerpt = start.samples()
-    return Heard(
-        fingerprint=fingerprint,
-        measurement=measure(excerpt, duration_seconds=fingerprint.decoded_seconds, loudness=meter.read()),
-    )
+    return start, measure(excerpt, duration_seconds=_decoded_seconds(audio), loudness=meter.read())
 
 
 def _fingerprint(audio: AudioFile, start: Excerpt) -> FingerprintTaken:
+    compressed = fingerprint_of(start.samples())
+    return FingerprintTaken(compressed=compressed, decoded_seconds=_decoded_seconds(audio), facts=audio.facts)
+
+
+def _decoded_seconds(audio: AudioFile) -> float:
     seconds = audio.facts.decoded_seconds
     assert seconds is not None, "the file was decoded to its end"
-    return FingerprintTaken(compressed=fingerprint_of(start.samples()), decoded_seconds=seconds, facts=audio.facts)
+    return seconds
 
 
 TASKS: Final[dict[str, Callable[[Path], msgspec.Struct]]] = {
