@@ -5,8 +5,6 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
-
-from tests.servers import NatsServer
 from tonetouch_contracts import manifest
 from tonetouch_contracts.identity import ContentHash, PlayId, TrackId, UserId
 from tonetouch_contracts.message import Event
@@ -14,6 +12,8 @@ from tonetouch_contracts.play import PlayRecorded
 from tonetouch_contracts.track import ArtistAdded, TrackDescribed, TrackRejected, TrackUploaded
 from tonetouch_runtime import Bus, ConflictError, Decision, Log, Refused, SystemClock, Unavailable
 from tonetouch_runtime.provisioning import apply
+
+from tests.servers import NatsServer
 
 
 class Counted(msgspec.Struct, frozen=True):
@@ -125,7 +125,7 @@ async def test_an_append_belongs_to_one_stream(log: Log) -> None:
 async def test_an_append_whose_answer_was_lost_is_not_made_twice(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """The outcome is unknown to the writer: the log is asked, finds the event, and the append is committed."""
     original = log._bus.nats.request
-    lost = []
+    lost: list[str] = []
 
     async def request(subject: str, *args: object, **kwargs: object) -> object:
         answer = await original(subject, *args, **kwargs)  # type: ignore[arg-type]
@@ -144,7 +144,7 @@ async def test_an_append_whose_answer_was_lost_is_not_made_twice(log: Log, monke
 async def test_a_lost_request_is_sent_again(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     """The log does not have the event and the entity is unchanged: the same append goes out once more."""
     original = log._bus.nats.request
-    lost = []
+    lost: list[str] = []
 
     async def request(subject: str, *args: object, **kwargs: object) -> object:
         if subject.startswith("track.uploaded") and not lost:
@@ -189,7 +189,12 @@ async def test_what_is_poured_twice_is_there_once(log: Log) -> None:
     """Plays and jobs are group-committed; a repeated one neither doubles nor harms its neighbours."""
     plays = [
         PlayRecorded(
-            play_id=PlayId(f"p{n}"), user_id=UserId("u"), track_id=TrackId("a"), heard_seconds=n, duration_seconds=2, at=""
+            play_id=PlayId(f"p{n}"),
+            user_id=UserId("u"),
+            track_id=TrackId("a"),
+            heard_seconds=n,
+            duration_seconds=2,
+            at="",
         )
         for n in range(300)
     ]

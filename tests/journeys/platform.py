@@ -1,0 +1,145 @@
+"""The whole product, started as the README says, and asked over HTTP like any client would."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+
+START_SECONDS = 120.0
+STOP_SECONDS = 60.0
+SERVICES = ("ai-ledger", "catalog", "recommend", "ingest", "gateway")
+EVERYTHING = ("nats", "object-store", *SERVICES)
+SETTLED = ("published", "duplicate", "rejected", "failed")
+
+
+class Platform:
+    """A running installation with a data folder of its own."""
+
+    def __init__(self, data: Path, process: subprocess.Popen[bytes], output: Path) -> None:
+        self.data = data
+        self.process = process
+        self.output = output
+        record = msgspec.json.decode((data / "run.json").read_bytes())
+        self.http = httpx.Client(
+            base_url=record["api_url"],
+            headers={"Authorization": f"Bearer {record['admin_token']}"},
+            timeout=30.0,
+            transport=httpx.HTTPTransport(retries=3),
+        )
+
+    def get(self, path: str, **query: Any) -> Any:
+        """The JSON of a path under /api/v1; raises for anything but 2xx."""
+        answer = self.http.get(f"/api/v1{path}", params={k: v for k, v in query.items() if v is not None})
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str, body: Mapping[str, Any] | None = None) -> httpx.Response:
+        """POST JSON to a path under /api/v1."""
+        return self.http.post(f"/api/v1{path}", json=body)
+
+    def upload(self, file: Path, **fields: str) -> httpx.Response:
+        """Send one file as a browser would."""
+        with file.open("rb") as stream:
+            return self.http.post("/api/v1/tracks", files={"file": (file.name, stream)}, data=fields, timeout=120.0)
+
+    def upload_persistently(self, file: Path, seconds: float = 90.0, **fields: str) -> str:
+        """Send a file until it is accepted, as people do while something restarts; returns the track's id."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                answer = self.upload(file, **fields)
+                if answer.status_code == 202:
+                    return str(answer.json()["id"])
+                assert answer.status_code >= 500, answer.text
+            assert time.monotonic() < deadline, "the upload was never accepted"
+            time.sleep(0.3)
+
+    def settled(self, track_ids: Sequence[str], seconds: float = 240.0) -> dict[str, Any]:
+        """Wait until every track has come to an end, and return them by id."""
+        tracks: dict[str, Any] = {}
+
+        def all_settled() -> bool:
+            for track_id in set(track_ids) - set(tracks):
+                track = self.get(f"/tracks/{track_id}")
+                if track["status"] in SETTLED:
+                    tracks[track_id] = track
+            return len(tracks) == len(set(track_ids))
+
+        self.until(all_settled, seconds)
+        return tracks
+
+    def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Wait for a condition within a bound; while services restart, an error is only 'not yet'."""
+        deadline = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(httpx.HTTPError):
+                if condition():
+                    return
+            assert self.process.poll() is None, self.output.read_text(errors="replace")[-3000:]
+            assert time.monotonic() < deadline, f"waited {seconds} s in vain\n{self.story()}"
+            time.sleep(0.2)
+
+    def pid_of(self, name: str) -> int:
+        """The process id of a part as the launcher last wrote it down."""
+        return int(msgspec.json.decode((self.data / "run.json").read_bytes())["pids"][name])
+
+    def kill(self, name: str) -> None:
+        """kill -9 one part, and wait until the launcher has started another."""
+        before = self.pid_of(name)
+        os.kill(before, signal.SIGKILL)
+        self.until(lambda: self.pid_of(name) != before, 60.0)
+
+    def stop(self) -> None:
+        """Ctrl-C, as a person would."""
+        self.http.close()
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGINT)
+            self.process.wait(STOP_SECONDS)
+
+    def story(self) -> str:
+        """The last lines of every log, for a failed test."""
+        logs = sorted((self.data / "logs").glob("*.log"))
+        return "\n".join(f"--- {log.name}\n{log.read_text(errors='replace')[-1500:]}" for log in logs)
+
+
+@contextlib.contextmanager
+def running_platform(data: Path, *arguments: str) -> Iterator[Platform]:
+    """``tonetouch up`` on a data folder, stopped in order at the end of the block."""
+    data.mkdir(parents=True, exist_ok=True)
+    output = data.parent / f"{data.name}.out"
+    (data / "run.json").unlink(missing_ok=True)
+    environment = {**os.environ, "TONETOUCH_DATA": str(data)}
+    command = [sys.executable, "-m", "tonetouch_deploy.commands", "up", *arguments]
+    with output.open("ab") as out:
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+    platform = None
+    try:
+        _wait_until_ready(data, process, output)
+        platform = Platform(data, process, output)
+        yield platform
+    finally:
+        if platform is not None:
+            platform.stop()
+        elif process.poll() is None:
+            process.send_signal(signal.SIGINT)
+            process.wait(STOP_SECONDS)
+
+
+def _wait_until_ready(data: Path, process: subprocess.Popen[bytes], output: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, output.read_text(errors="replace")[-3000:]
+        with contextlib.suppress(FileNotFoundError, KeyError, httpx.HTTPError, msgspec.DecodeError):
+            record = msgspec.json.decode((data / "run.json").read_bytes())
+            if httpx.get(f"{record['api_url']}/readyz", timeout=5.0).status_code == 200:
+                return
+        time.sleep(0.2)
+    raise AssertionError(f"not ready after {START_SECONDS} s: {output.read_text(errors='replace')[-3000:]}")
