@@ -8,21 +8,25 @@ _list:
 
 # Start everything, fill an empty catalogue with the demo album (or PATH...), stay until Ctrl-C.
 [group('run')]
+[no-exit-message]
 up *PATHS:
     @tonetouch up --relative-to {{ quote(invocation_directory()) }} "$@"
 
 # Upload files and folders to the running API and follow each track until it is published.
 [group('run')]
+[no-exit-message]
 upload +PATHS:
     @tonetouch upload --relative-to {{ quote(invocation_directory()) }} "$@"
 
 # Show what runs, where, and how it is.
 [group('run')]
+[no-exit-message]
 status:
     @tonetouch status
 
 # Delete the data folder (TONETOUCH_DATA, else .data) with all music, events and secrets; asks first.
 [group('run')]
+[no-exit-message]
 clean:
     @tonetouch clean
 

@@ -44,6 +44,8 @@ def http_probe(url: str, *, any_answer: bool = False) -> Probe:
     async def probe() -> str | None:
         try:
             response = await client.get(url)
+        except httpx.ConnectError:
+            return "nothing listens there"
         except httpx.HTTPError as error:
             return f"does not answer ({type(error).__name__})"
         if response.status_code == 200 or (any_answer and response.status_code < 500):

@@ -15,6 +15,7 @@ from tonetouch_deploy.run_record import RunRecord
 from tonetouch_deploy.supervising import Row
 from tonetouch_deploy.uploading import FINAL, Ending, Progress
 
+_LINES = 24
 _COLOURS = {"ready": "green", "stopped": "dim", "published": "green", "duplicate": "yellow"}
 
 
@@ -107,3 +108,5 @@ class _BarLines:
         self._bars.update(self._tasks[file], completed=share, step=step)
         if step in FINAL:
             self._bars.stop_task(self._tasks[file])
+            if len(self._tasks) > _LINES:  # the end of a long list would be below the screen; the table has them all
+                self._bars.update(self._tasks[file], visible=False)

@@ -22,6 +22,8 @@ from tonetouch_deploy.tying import tied
 from tonetouch_deploy.uploading import ApiClient, upload
 
 _PROVISIONING_BOUND_SECONDS = 60.0
+# One Ctrl-C may arrive more than once: from the terminal, and forwarded by the programs that started this one.
+_ONE_PRESS_SECONDS = 1.0
 
 
 class Interrupted(Exception):
@@ -65,6 +67,7 @@ async def _run(settings: Settings, music: Sequence[Path] | None, *, demo: bool, 
         console.print("Stopping.")
     finally:
         await supervisor.stop()
+        keep_record()
 
 
 @contextlib.asynccontextmanager
@@ -73,14 +76,14 @@ async def _until_interrupted(supervisor: Supervisor) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
     assert task is not None
-    asked = 0
+    first_asked: float | None = None
 
     def ask() -> None:
-        nonlocal asked
-        asked += 1
-        if asked == 1:
+        nonlocal first_asked
+        if first_asked is None:
+            first_asked = loop.time()
             task.cancel()
-        else:
+        elif loop.time() - first_asked > _ONE_PRESS_SECONDS:
             supervisor.kill()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -16,6 +16,8 @@ from tonetouch_deploy.settings import CannotStartError
 
 FINAL = ("published", "duplicate", "rejected", "failed")
 _CONNECT_ATTEMPTS = 6
+# Each is asked about twice a second; those beyond wait, already sent, and are often at their end when it is their turn.
+_FOLLOWED_AT_ONCE = 24
 
 
 class Progress(Protocol):
@@ -119,6 +121,7 @@ async def upload(
     the token is wrong, as that is the same for all files.
     """
     slots = asyncio.Semaphore(at_once)
+    asking = asyncio.Semaphore(_FOLLOWED_AT_ONCE)
 
     async def one(file: Path) -> Ending:
         async with slots:
@@ -126,7 +129,9 @@ async def upload(
         if isinstance(ending, Ending):
             return ending
         accepted(file)
-        return await _follow(client, file, ending, progress, patience_seconds, poll_seconds)
+        progress.show(file, "accepted", 0.0)
+        async with asking:
+            return await _follow(client, file, ending, progress, patience_seconds, poll_seconds)
 
     async with ApiClient(api_url, token) as client:
         tasks = [asyncio.create_task(one(file)) for file in files]

@@ -46,8 +46,9 @@ class StandIn:
                 return _problem(422, "Empty file", "there is no audio in it")
             picture = await cover.read() if isinstance(cover, UploadFile) else None
             text = lyrics if isinstance(lyrics, str) else None
+            track_id = f"t{len(self.uploads)}"
             self.uploads.append(Upload(name=file.filename or "", body=body, lyrics=text, cover=picture))
-        return JSONResponse({"id": f"t{len(self.uploads) - 1}", "status": "uploaded"}, status_code=202)
+        return JSONResponse({"id": track_id, "status": "uploaded"}, status_code=202)
 
     async def get_tracks(self, request: Request) -> Response:
         return JSONResponse({"items": [{"id": "t0"}] if self.uploads else [], "next_cursor": None})
@@ -86,17 +87,23 @@ class StandIn:
         return {"status": "failed" if "crash" in upload.name else "published"}
 
 
+def standin_app(api: StandIn) -> Starlette:
+    """The stand-in as an application."""
+    return Starlette(
+        routes=[
+            Route("/api/v1/tracks", api.post_track, methods=["POST"]),
+            Route("/api/v1/tracks", api.get_tracks),
+            Route("/api/v1/tracks/{id}", api.get_track),
+            Route("/api/v1/ingest/{id}", api.get_ingest),
+        ]
+    )
+
+
 @contextmanager
 def standing_in() -> Iterator[StandIn]:
     """Serve on a free loopback port until the block ends."""
     api = StandIn()
-    routes = [
-        Route("/api/v1/tracks", api.post_track, methods=["POST"]),
-        Route("/api/v1/tracks", api.get_tracks),
-        Route("/api/v1/tracks/{id}", api.get_track),
-        Route("/api/v1/ingest/{id}", api.get_ingest),
-    ]
-    config = uvicorn.Config(Starlette(routes=routes), host="127.0.0.1", port=0, log_level="warning", lifespan="off")
+    config = uvicorn.Config(standin_app(api), host="127.0.0.1", port=0, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     listening = config.bind_socket()
     api.url = f"http://127.0.0.1:{listening.getsockname()[1]}"

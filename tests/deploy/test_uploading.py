@@ -70,7 +70,7 @@ async def test_each_file_shows_its_current_step(api: StandIn, tmp_path: Path) ->
     """The line of a file goes from sending over the running steps to its end."""
     seen = Seen()
     await send(api, audio(tmp_path / "one.wav"), progress=seen)
-    assert seen.steps["one.wav"] == ["uploading", "fingerprint", "dedupe", "analyse", "published"]
+    assert seen.steps["one.wav"] == ["uploading", "accepted", "fingerprint", "dedupe", "analyse", "published"]
     assert all(0 <= share <= 1 for share in seen.shares)
 
 
