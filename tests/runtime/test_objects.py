@@ -60,7 +60,7 @@ def _names(folder: Path) -> list[str]:
 
 async def _until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in another thread
+        while not condition():
             await asyncio.sleep(0.005)
 
 
