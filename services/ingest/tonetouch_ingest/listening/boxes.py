@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import BinaryIO, Final, Literal, NamedTuple
 
 MAXIMUM_PICTURE_BYTES: Final = 10 * 1024 * 1024
-MAXIMUM_TEXT_BYTES: Final = 1024 * 1024  # lyrics are the longest; longer texts are cut here
+MAXIMUM_TEXT_BYTES: Final = 1024 * 1024  # lyrics are the longest; longer texts are cut
 MAXIMUM_READ_BYTES: Final = 48 * 1024 * 1024  # a few pictures in base64 and all the rest
 MAXIMUM_READS: Final = 200_000
 MAXIMUM_BOXES: Final = 5_000

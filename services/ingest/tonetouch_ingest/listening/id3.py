@@ -1,7 +1,8 @@
 """Sifts an ID3v2 tag: copies the frames that the catalogue has a use for into a small tag that is safe to parse.
 
 Parsers take a tag whole, copy what is left of it after each frame, and inflate compressed frames without a bound: a tag
-of some megabytes can cost minutes or all memory. After sifting there are at most 200 frames of known kinds and sizes.
+of some megabytes can cost minutes or all memory, and each megabyte of UTF-16 half a second. After sifting there are at
+most 200 frames of known kinds and sizes.
 Sources: the ID3v2.2, 2.3 and 2.4 informal standards of id3.org.
 """
 
@@ -13,7 +14,6 @@ from typing import Final
 from tonetouch_ingest.listening.boxes import (
     MAXIMUM_BOXES,
     MAXIMUM_PICTURE_BYTES,
-    MAXIMUM_TEXT_BYTES,
     Box,
     File,
     read_box,
@@ -21,17 +21,26 @@ from tonetouch_ingest.listening.boxes import (
 
 MAXIMUM_FRAMES: Final = 200
 MAXIMUM_TAG_BYTES: Final = 24 * 1024 * 1024
+MAXIMUM_TEXT_BYTES: Final = 1024 * 1024  # of all texts together
 
-_TEXT_FRAMES: Final = frozenset(
-    [
-        *("TIT2", "TPE1", "TALB", "TPE2", "TCON", "TDRC", "TYER", "TRCK", "TPOS", "TLAN", "USLT", "SYLT"),
-        *("TT2", "TP1", "TAL", "TP2", "TCO", "TYE", "TRK", "TPA", "TLA", "ULT", "SLT"),
-    ]
-)
+_PICTURE_HEAD_BYTES: Final = 1024  # MIME type and description stand before the picture
+_PICTURE_BYTES: Final = MAXIMUM_PICTURE_BYTES + _PICTURE_HEAD_BYTES
+# One byte of encoding and then whole UTF-16 units, so that a cut text still decodes.
+_TEXT_BYTES: Final = 64 * 1024 + 1
+_LYRICS_BYTES: Final = 256 * 1024 + 1
+_TIMED_BYTES: Final = 64 * 1024  # not cut but left out: the times between the words would be torn
+
+_LIMITS: Final = {
+    **dict.fromkeys(("TIT2", "TPE1", "TALB", "TPE2", "TCON", "TDRC", "TYER", "TRCK", "TPOS", "TLAN"), _TEXT_BYTES),
+    **dict.fromkeys(("TT2", "TP1", "TAL", "TP2", "TCO", "TYE", "TRK", "TPA", "TLA"), _TEXT_BYTES),
+    **dict.fromkeys(("TXXX", "TXX", "USLT", "ULT"), _LYRICS_BYTES),
+    **dict.fromkeys(("SYLT", "SLT"), _TIMED_BYTES),
+    **dict.fromkeys(("APIC", "PIC"), _PICTURE_BYTES),
+}
 _PICTURE_FRAMES: Final = frozenset(["APIC", "PIC"])
+_WHOLE_FRAMES: Final = _PICTURE_FRAMES | {"SYLT", "SLT"}
 _FREE_FRAMES: Final = frozenset(["TXXX", "TXX"])
 _FREE_NAMES: Final = (b"ITUNESADVISORY", b"LYRICS")
-_PICTURE_HEAD_BYTES: Final = 1024  # MIME type and description stand before the picture
 _FRAME_ID: Final = re.compile(rb"[A-Z][A-Z0-9]{2,3}")
 
 
@@ -43,7 +52,7 @@ def syncsafe(four: bytes) -> int:
 def sift_id3(file: File, *, at: int, end: int, problems: list[str]) -> bytes | None:
     """Copies the wanted frames of the ID3v2 tag at `at` into a small tag of the same version, ready for a parser.
 
-    Texts longer than 1 MiB are cut; larger pictures, compressed and encrypted frames are left out with a note.
+    Long texts are cut; pictures over 10 MiB, compressed and encrypted frames are left out with a note.
     None when there is no readable tag.
     """
     file.seek(at)
@@ -84,7 +93,7 @@ def _extended_header(file: File, start: int, version: int) -> int:
 
 def _wanted_frames(file: File, body: Box, version: int, problems: list[str]) -> Iterator[bytes]:
     head = 6 if version == 2 else 10
-    start, count, total = body.start, 0, 0
+    start, count, texts, total = body.start, 0, 0, 0
     for _ in range(MAXIMUM_BOXES):
         file.seek(start)
         header = file.read(head) if start + head <= body.end else b""
@@ -96,7 +105,8 @@ def _wanted_frames(file: File, body: Box, version: int, problems: list[str]) -> 
         start += head + size
         data = _wanted(file, content, header, version, problems)
         count, total = count + bool(data), total + len(data)
-        if count > MAXIMUM_FRAMES or total > MAXIMUM_TAG_BYTES:
+        texts += 0 if name.decode() in _PICTURE_FRAMES else len(data)
+        if count > MAXIMUM_FRAMES or total > MAXIMUM_TAG_BYTES or texts > MAXIMUM_TEXT_BYTES:
             problems.append("the tag has more content than belongs to a track; the rest is left out")
             return
         if data:
@@ -122,24 +132,34 @@ def _frame_follows(file: File, at: int, end: int) -> bool:
 
 
 def _wanted(file: File, content: Box, header: bytes, version: int, problems: list[str]) -> bytes:
-    name = content.name.decode()
-    if name not in _TEXT_FRAMES | _PICTURE_FRAMES | _FREE_FRAMES:
+    name, size = content.name.decode(), content.end - content.start
+    limit = _LIMITS.get(name)
+    if limit is None:
         return b""
     if version > 2 and header[9] & (0x0C if version == 4 else 0xC0):
         problems.append(f"the compressed or encrypted frame {name} is not read")
         return b""
-    if name in _PICTURE_FRAMES:
-        limit = MAXIMUM_PICTURE_BYTES + _PICTURE_HEAD_BYTES
-        if content.end - content.start > limit:
-            problems.append("a picture larger than 10 MiB is left out")
-            return b""
-        return read_box(file, content, limit=limit)
+    if name in _WHOLE_FRAMES and size > limit:
+        problems.append(f"the frame {name} of {size} bytes is left out")
+        return b""
     if name in _FREE_FRAMES:
         start = read_box(file, content, limit=80).replace(b"\0", b"").upper()
         if not any(one in start for one in _FREE_NAMES):
             return b""
-    # One byte of encoding and then whole UTF-16 units, so that a cut text still decodes.
-    return read_box(file, content, limit=MAXIMUM_TEXT_BYTES + 1)
+    data = read_box(file, content, limit=limit)
+    if name in _PICTURE_FRAMES and not _description_ends(data, version):
+        problems.append("an embedded picture is broken")
+        return b""
+    return data
+
+
+def _description_ends(data: bytes, version: int) -> bool:
+    """Whether the picture begins soon: a parser would look for the end of a UTF-16 text through ten megabytes."""
+    start = 5 if version == 2 else data.find(b"\0", 1, _PICTURE_HEAD_BYTES) + 2
+    head = data[start:_PICTURE_HEAD_BYTES]
+    if data[:1] in (b"\1", b"\2"):
+        return any(head[at : at + 2] == b"\0\0" for at in range(0, len(head), 2))
+    return b"\0" in head
 
 
 def _frame_header(header: bytes, size: int, version: int) -> bytes:
