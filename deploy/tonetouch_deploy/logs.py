@@ -1,5 +1,8 @@
 """What a child process prints, kept in a file that does not grow for ever."""
 
+import asyncio
+import contextlib
+import os
 from pathlib import Path
 from typing import BinaryIO
 
@@ -43,3 +46,36 @@ class LogFile:
                 older.replace(self.path.with_name(f"{self.path.name}.{number + 1}"))
         self.path.replace(self.path.with_name(f"{self.path.name}.1"))
         self._file = self._open()
+
+
+class Output:
+    """Copies what comes out of a pipe into a log file, until its last writer is gone."""
+
+    def __init__(self, reader: int, log: LogFile) -> None:
+        self._reader = reader
+        self._log = log
+        self._ended = asyncio.Event()
+        os.set_blocking(reader, False)
+        asyncio.get_running_loop().add_reader(reader, self._copy)
+
+    async def finish(self) -> None:
+        """Wait until everything is copied; not for long, as a process that fled its group may hold the pipe."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), 1.0)
+        if not self._ended.is_set():
+            self._close()
+
+    def _copy(self) -> None:
+        try:
+            data = os.read(self._reader, 65536)
+        except BlockingIOError:
+            return
+        if data:
+            self._log.write(data)
+        else:
+            self._close()
+
+    def _close(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._reader)
+        os.close(self._reader)
+        self._ended.set()

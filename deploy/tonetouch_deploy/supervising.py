@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from tonetouch_deploy.logs import LogFile
+from tonetouch_deploy.logs import LogFile, Output
 from tonetouch_deploy.probing import Probe
 from tonetouch_deploy.settings import CannotStartError
 from tonetouch_deploy.tying import Guard, kill_group, tied
@@ -161,11 +161,11 @@ class Supervisor:
     async def _live(self, child: _Child) -> int | str:
         """One life of the process: its exit code, or why it could not be started."""
         child.state, child.missing, child.ready_since = "starting", "", None
-        child.process.prepare()
         # A pipe of our own: one of asyncio's would keep wait() from returning while a grandchild holds it open.
         reader, writer = os.pipe()
-        printed = _Output(reader, child.log)
+        printed = Output(reader, child.log)
         try:
+            child.process.prepare()
             running = child.running = await self._spawn(child.process, writer)
         except OSError as error:
             child.log.write(f"{child.process.command[0]}: {error.strerror}\n".encode())
@@ -249,39 +249,6 @@ async def _settled(child: _Child) -> None:
     await _first(child.was_ready, child.hopeless)
     if child.hopeless.is_set():
         raise CannotStartError(_cannot_start(child))
-
-
-class _Output:
-    """Copies what comes out of a pipe into a log file, until its last writer is gone."""
-
-    def __init__(self, reader: int, log: LogFile) -> None:
-        self._reader = reader
-        self._log = log
-        self._ended = asyncio.Event()
-        os.set_blocking(reader, False)
-        asyncio.get_running_loop().add_reader(reader, self._copy)
-
-    async def finish(self) -> None:
-        """Wait until everything is copied; not for long, as a process that fled its group may hold the pipe."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), 1.0)
-        if not self._ended.is_set():
-            self._close()
-
-    def _copy(self) -> None:
-        try:
-            data = os.read(self._reader, 65536)
-        except BlockingIOError:
-            return
-        if data:
-            self._log.write(data)
-        else:
-            self._close()
-
-    def _close(self) -> None:
-        asyncio.get_running_loop().remove_reader(self._reader)
-        os.close(self._reader)
-        self._ended.set()
 
 
 def _ending(code: int | str) -> str:

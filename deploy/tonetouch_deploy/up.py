@@ -136,7 +136,7 @@ async def _fill(record: RunRecord, folder: Path, music: Sequence[Path] | None, *
     """Upload what was asked for, or the part of the demo album that an empty catalogue still lacks."""
     notes = _Notes(folder / "demo" / "accepted.txt")
     try:
-        if music is None and demo:
+        if music is None and demo and not notes.complete:
             music = await _demo_album(record, folder / "demo", notes, console)
         if not music:
             return
@@ -145,6 +145,7 @@ async def _fill(record: RunRecord, folder: Path, music: Sequence[Path] | None, *
                 music, api_url=record.api_url, token=record.admin_token, progress=progress, accepted=notes.add
             )
         console.print(ending_table(endings))
+        notes.complete = notes.complete or all(notes.is_demo(e.file) and e.track_id for e in endings)
     except CannotStartError as error:  # the processes run on: their log, or a later upload, is the way from here
         console.print(f"Nothing was uploaded. {error}", style="red", markup=False, highlight=False, soft_wrap=True)
 
@@ -179,10 +180,23 @@ class _Notes:
     def __init__(self, path: Path) -> None:
         self._path = path
 
+    @property
+    def complete(self) -> bool:
+        """Whether the whole album has been taken over, so that a start need not look at it again."""
+        return self._path.with_name("complete").exists()
+
+    @complete.setter
+    def complete(self, whole: bool) -> None:
+        if whole:
+            self._path.with_name("complete").touch()
+
+    def is_demo(self, file: Path) -> bool:
+        return file.parent == self._path.parent
+
     def names(self) -> set[str]:
         return set(self._path.read_text().splitlines()) if self._path.exists() else set()
 
     def add(self, file: Path) -> None:
-        if file.parent == self._path.parent:
+        if self.is_demo(file):
             with self._path.open("a") as notes:
                 notes.write(f"{file.name}\n")
