@@ -44,6 +44,23 @@ class WorkQueue(msgspec.Struct, frozen=True, kw_only=True):
         return [queue_subject(self.segment, step) for step in self.steps]
 
 
+class Leases(msgspec.Struct, frozen=True, kw_only=True):
+    """Who does a thing that is to be done once, across processes. Not truth: a lease runs out unless it is renewed."""
+
+    name: str
+    segment: str
+    owner: str
+    promise: str
+
+    @property
+    def subjects(self) -> list[str]:
+        return [self.subject("*")]
+
+    def subject(self, key: str) -> str:
+        """The one message that is the lease on `key`."""
+        return f"lease.{self.segment}.{key}"
+
+
 class Consumer(msgspec.Struct, frozen=True, kw_only=True):
     """A durable consumer: the place up to which one service has reacted to a stream, or taken from a queue."""
 
@@ -119,6 +136,16 @@ QUEUES: tuple[WorkQueue, ...] = (
         promise="Steps of uploads that wait for a worker; every model call of ingest goes through here.",
     ),
 )
+
+
+AI_LEASES = Leases(
+    name="AI_LEASES",
+    segment="ai",
+    owner="every service",
+    promise="Who is asking a model what, by input hash, so that the same question is asked once. Gone within seconds.",
+)
+
+LEASES: tuple[Leases, ...] = (AI_LEASES,)
 
 
 def _step(name: str, *, ack_wait_seconds: float = 30.0, max_ack_pending: int = 64) -> Consumer:

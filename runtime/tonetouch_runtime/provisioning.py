@@ -11,11 +11,12 @@ from nats.js.api import (
     ConsumerConfig,
     DeliverPolicy,
     DiscardPolicy,
+    PersistMode,
     RetentionPolicy,
     StorageType,
     StreamConfig,
 )
-from tonetouch_contracts.manifest import Consumer, Stream, WorkQueue
+from tonetouch_contracts.manifest import LEASES, Consumer, Leases, Stream, WorkQueue
 
 from tonetouch_runtime.errors import ManifestDiffers
 
@@ -59,6 +60,28 @@ def queue_config(queue: WorkQueue, replicas: int = 1) -> StreamConfig:
     )
 
 
+def leases_config(leases: Leases, replicas: int = 1) -> StreamConfig:
+    """Leases: one message per key with a time to live of its own.
+
+    On disk, because a stream in memory is not there any more after a restart of a single server; but nobody waits for
+    the disk, because a lease that is lost is only taken again.
+    """
+    return StreamConfig(
+        name=leases.name,
+        description=leases.promise,
+        subjects=leases.subjects,
+        storage=StorageType.FILE,
+        persist_mode=PersistMode.ASYNC if replicas == 1 else None,
+        retention=RetentionPolicy.LIMITS,
+        discard=DiscardPolicy.OLD,
+        max_msgs_per_subject=1,
+        allow_msg_ttl=True,
+        duplicate_window=1.0,
+        num_replicas=replicas,
+        metadata={"owner": leases.owner},
+    )
+
+
 def consumer_config(consumer: Consumer) -> ConsumerConfig:
     """A durable that never gives up on a message by itself: parking is our own business."""
     return ConsumerConfig(
@@ -79,11 +102,16 @@ async def apply(
     queues: Sequence[WorkQueue],
     consumers: Sequence[Consumer],
     *,
+    leases: Sequence[Leases] = LEASES,
     replicas: int = 1,
 ) -> list[str]:
     """Make the server match the manifest, and say what was done. Nothing that holds events is ever removed."""
     done = []
-    configs = [*(truth_config(s, replicas) for s in streams), *(queue_config(q, replicas) for q in queues)]
+    configs = [
+        *(truth_config(stream, replicas) for stream in streams),
+        *(queue_config(queue, replicas) for queue in queues),
+        *(leases_config(book, replicas) for book in leases),
+    ]
     for config in configs:
         if (found := await _stream(jetstream, str(config.name))) is None:
             await jetstream.add_stream(config)
@@ -105,9 +133,11 @@ async def check(
     streams: Sequence[Stream],
     queues: Sequence[WorkQueue],
     consumers: Sequence[Consumer],
+    *,
+    leases: Sequence[Leases] = LEASES,
 ) -> None:
     """Raise ManifestDiffers, with one clear sentence, where the server is not what the manifest declares."""
-    for config in [*map(truth_config, streams), *map(queue_config, queues)]:
+    for config in [*map(truth_config, streams), *map(queue_config, queues), *map(leases_config, leases)]:
         found = await _stream(jetstream, str(config.name))
         _refuse(f"stream {config.name}", ["it does not exist"] if found is None else _differences(config, found))
     for consumer in consumers:
@@ -135,6 +165,7 @@ _STREAM_FIELDS = (
     "duplicate_window",
     "max_msgs_per_subject",
     "discard_new_per_subject",
+    "allow_msg_ttl",
     "max_age",
 )
 _CONSUMER_FIELDS = ("ack_policy", "ack_wait", "max_deliver", "max_ack_pending", "deliver_policy")

@@ -1,0 +1,105 @@
+"""Answers that are kept: one object under the input's hash holds what came back and what it used.
+
+The object is written before the ledger is told, so whoever finds a start without an end can look here for the end.
+"""
+
+import re
+
+import msgspec
+import structlog
+from tonetouch_contracts.identity import JobId
+from tonetouch_contracts.job import JobRecorded, JobStarted
+
+from tonetouch_runtime._object_store import ObjectMissing, ObjectTooLarge
+from tonetouch_runtime._objects import Objects
+from tonetouch_runtime.ai.accounting import Job, Usage
+
+MOST_BYTES = 8 << 20
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+log = structlog.get_logger()
+
+
+class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model answered, and the attempt that was paid for it. A vector is little-endian float32."""
+
+    job_id: JobId
+    attempt: int
+    provider: str
+    model: str
+    text: str | None = None
+    vector: bytes | None = None
+    usage: Usage
+    latency_ms: float
+    input_ref: str | None = None
+
+    def is_of(self, job: Job) -> bool:
+        """Whether this very attempt was answered so: it may have been killed before it could say so."""
+        return (self.job_id, self.attempt) == (job.job_id, job.attempt)
+
+    def recorded(self, job: Job, *, started_at: str, recorded_at: str) -> JobRecorded:
+        """The row of the attempt that was answered so."""
+        return job.recorded(
+            usage=self.usage,
+            latency_ms=self.latency_ms,
+            output_ref=answer_key(job.input_hash),
+            started_at=started_at,
+            recorded_at=recorded_at,
+        )
+
+
+class Answers:
+    """The answers in the object store, by the hash of what was asked."""
+
+    def __init__(self, objects: Objects) -> None:
+        self._objects = objects
+
+    async def find(self, input_hash: str) -> KeptAnswer | None:
+        """The answer to the same question. One that cannot be read is as good as none: it will be written over."""
+        key = answer_key(input_hash)
+        try:
+            body = await self._objects.get(key, max_bytes=MOST_BYTES)
+            return msgspec.json.decode(body, type=KeptAnswer)
+        except ObjectMissing:
+            return None
+        except (ObjectTooLarge, msgspec.DecodeError, UnicodeDecodeError) as error:
+            log.warning("kept_answer_unreadable", key=key, error=str(error))
+            return None
+
+    async def keep(self, input_hash: str, answer: KeptAnswer) -> str:
+        """Keep an answer, and say under which key."""
+        key = answer_key(input_hash)
+        await self._objects.put(key, msgspec.json.encode(answer), "application/json")
+        return key
+
+    async def keep_input(self, input_hash: str, body: bytes) -> None:
+        """Keep what was asked beside where its answer will be."""
+        await self._objects.put(input_key(input_hash), body, "application/json")
+
+
+def answer_key(input_hash: str) -> str:
+    """Where the answer to a question lies."""
+    return f"ai/{input_hash}"
+
+
+def input_key(input_hash: str) -> str:
+    """Where the question lies, if it was kept."""
+    return f"ai/{input_hash}.input"
+
+
+async def closing(objects: Objects, started: JobStarted, recorded_at: str) -> JobRecorded:
+    """The end of an attempt that was started and never recorded.
+
+    Where its answer was kept, that is how it ended. Anything else is `unknown`, and so is what it used: the provider
+    may have been reached. An answer that another attempt was paid for does not count.
+    """
+    job = Job.of(started)
+    kept = await Answers(objects).find(started.input_hash) if _HASH.fullmatch(started.input_hash) else None
+    if kept is not None and kept.is_of(job):
+        return kept.recorded(job, started_at=started.started_at, recorded_at=recorded_at)
+    return job.recorded(
+        outcome="unknown",
+        error="it was started and its end was never recorded",
+        started_at=started.started_at,
+        recorded_at=recorded_at,
+    )
