@@ -156,7 +156,7 @@ class AudioAnalysed(Event, frozen=True, kw_only=True, tag="audio.analysed"):
     duration_seconds: float
     loudness_lufs: float | None
     loudness_range_lu: float | None
-    true_peak_dbtp: float | None
+    peak_dbfs: float | None
     bpm: float | None
     bpm_candidates: tuple[float, ...]
     key: str | None

@@ -25,13 +25,13 @@ from tonetouch_runtime._keeping import Keeper, Projection
 from tonetouch_runtime._log import Log
 from tonetouch_runtime._objects import Objects
 from tonetouch_runtime._parking import Lot
-from tonetouch_runtime.provisioning import check
 from tonetouch_runtime._router import Router
 from tonetouch_runtime._tables import Database, positions, table_of
 from tonetouch_runtime._telemetry import configure_logs
 from tonetouch_runtime._working import Worker
 from tonetouch_runtime.ai.client import AIClient
 from tonetouch_runtime.errors import Misconfigured, TonetouchError
+from tonetouch_runtime.provisioning import check
 from tonetouch_runtime.settings import Settings
 
 log = structlog.get_logger()

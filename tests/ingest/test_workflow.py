@@ -3,6 +3,18 @@
 from functools import partial
 
 import pytest
+from tonetouch_contracts.message import Event
+from tonetouch_contracts.upload import (
+    IngestCompleted,
+    IngestFailed,
+    IngestRetried,
+    StepFailed,
+    StepName,
+    StepSkipped,
+)
+from tonetouch_ingest.upload import STEPS, Upload
+from tonetouch_ingest.workflow import ATTEMPTS, WAITS_FOR, begin, end, fail, ready, retry, skip_for_duplicate
+from tonetouch_runtime.testing import given
 
 from tests.ingest.uploads import (
     ANALYSED,
@@ -18,18 +30,6 @@ from tests.ingest.uploads import (
     began,
     through_analysis,
 )
-from tonetouch_contracts.message import Event
-from tonetouch_contracts.upload import (
-    IngestCompleted,
-    IngestFailed,
-    IngestRetried,
-    StepFailed,
-    StepName,
-    StepSkipped,
-)
-from tonetouch_ingest.upload import STEPS, Upload
-from tonetouch_ingest.workflow import ATTEMPTS, WAITS_FOR, begin, end, fail, ready, retry, skip_for_duplicate
-from tonetouch_runtime.testing import given
 
 
 def after(*past: Event) -> Upload:

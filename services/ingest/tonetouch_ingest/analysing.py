@@ -10,8 +10,7 @@ from tonetouch_contracts.upload import AudioAnalysed
 from tonetouch_runtime import Floor
 
 from tonetouch_ingest.attempt import Attempt
-from tonetouch_ingest.listening.workers import Workers
-from tonetouch_ingest.scratch import Scratch
+from tonetouch_ingest.ears import Ears
 from tonetouch_ingest.staging import audio_key
 
 MODEL = "essentia-2.1b6+moods@1"
@@ -19,9 +18,8 @@ _FEWEST_MOOD_POINTS = 0.5
 
 
 async def analyse(attempt: Attempt, floor: Floor) -> Sequence[Event]:
-    """Measure the file in a process of its own."""
-    async with floor.get(Scratch).holding(audio_key(attempt.audio.sha256)) as path:
-        measured = await floor.get(Workers).run("analyse", path)
+    """Measure the recording, in a process of its own."""
+    measured = (await floor.get(Ears).hear(audio_key(attempt.audio.sha256))).measurement
     words = tuple(word for word, score in measured.moods if score >= _FEWEST_MOOD_POINTS)
     return (
         AudioAnalysed(
@@ -30,7 +28,7 @@ async def analyse(attempt: Attempt, floor: Floor) -> Sequence[Event]:
             duration_seconds=measured.duration_seconds,
             loudness_lufs=measured.loudness_lufs,
             loudness_range_lu=measured.loudness_range_lu,
-            true_peak_dbtp=None,
+            peak_dbfs=measured.peak_dbfs,
             bpm=measured.bpm,
             bpm_candidates=measured.bpm_candidates,
             key=measured.key,

@@ -11,9 +11,8 @@ from tonetouch_contracts.upload import AudioFingerprinted
 from tonetouch_runtime import Floor
 
 from tonetouch_ingest.attempt import Attempt
+from tonetouch_ingest.ears import Ears
 from tonetouch_ingest.listening.fingerprint import decode_compressed, vector
-from tonetouch_ingest.listening.workers import Workers
-from tonetouch_ingest.scratch import Scratch
 from tonetouch_ingest.staging import audio_key
 
 MODEL = "chromaprint-1+fourier-256@1"
@@ -21,8 +20,7 @@ MODEL = "chromaprint-1+fourier-256@1"
 
 async def fingerprint(attempt: Attempt, floor: Floor) -> Sequence[Event]:
     """Listen to the file once and keep its Chromaprint, with a vector where the sound is long enough for one."""
-    async with floor.get(Scratch).holding(audio_key(attempt.audio.sha256)) as path:
-        taken = await floor.get(Workers).run("take_fingerprint", path)
+    taken = (await floor.get(Ears).hear(audio_key(attempt.audio.sha256))).fingerprint
     found = vector(decode_compressed(taken.compressed)) if taken.compressed else None
     return (
         AudioFingerprinted(

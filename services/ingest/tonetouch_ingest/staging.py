@@ -17,13 +17,13 @@ from tonetouch_runtime import Floor
 
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.content import Content
+from tonetouch_ingest.ears import Ears
 from tonetouch_ingest.listening.cleaning import clean_text, title_from_filename
 from tonetouch_ingest.listening.cover import MAXIMUM_BYTES, CoverRefused, read_cover
 from tonetouch_ingest.listening.findings import AudioFacts
 from tonetouch_ingest.listening.lyrics import parse_lyrics, to_lrc
 from tonetouch_ingest.listening.refusals import BrokenAudio
 from tonetouch_ingest.listening.tagging import Tags, read_tags
-from tonetouch_ingest.listening.workers import Workers
 from tonetouch_ingest.scratch import Scratch
 from tonetouch_ingest.upload import Upload
 
@@ -35,10 +35,10 @@ _CONTENT_TYPES = {
     "mp3": "audio/mpeg",
     "flac": "audio/flac",
     "ogg": "audio/ogg",
-    "mov,mp4,m4a,3gp,3g2,mj2": "audio/mp4",
+    "mov": "audio/mp4",
     "wav": "audio/wav",
     "aiff": "audio/aiff",
-    "matroska,webm": "audio/webm",
+    "matroska": "audio/webm",
 }
 
 
@@ -68,7 +68,7 @@ async def stage(attempt: Attempt, floor: Floor) -> Sequence[Event]:
     async with floor.get(Scratch).holding(started.object_key, suffix) as path:
         if await asyncio.to_thread(_hash_of, path) != started.sha256:
             raise BrokenAudio("The stored bytes are not the ones that were sent; upload the file again.")
-        facts = await floor.get(Workers).run("probe", path)
+        facts = await floor.get(Ears).probe(path)
         tags = await asyncio.to_thread(read_tags, path)
     picture = await _keep_cover(started, tags, floor)
     words = await _keep_lyrics(started, tags, floor)
@@ -108,7 +108,7 @@ def _staged(started: IngestStarted, facts: AudioFacts, tags: Tags, picture: _Pic
         audio=Audio(
             sha256=started.sha256,
             size_bytes=started.size_bytes,
-            content_type=_CONTENT_TYPES.get(facts.container, f"audio/{facts.container.partition(',')[0]}"),
+            content_type=_CONTENT_TYPES.get(facts.container, f"audio/{facts.container}"),
             codec=facts.codec,
             bit_rate=facts.bit_rate,
             lossless=facts.lossless,
