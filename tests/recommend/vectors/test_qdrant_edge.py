@@ -1,6 +1,9 @@
 """Qdrant Edge keeps the promises, survives being killed, and its index agrees with the exact answer."""
 
 import asyncio
+import contextlib
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -77,8 +80,6 @@ async def test_another_model_is_refused_on_disk_too(tmp_path: Path) -> None:
 
 async def test_one_process_at_a_time(engine: QdrantEdgeEngine, tmp_path: Path) -> None:
     """The second to open the folder is told which process has it; after closing, the folder is free."""
-    import os
-
     with pytest.raises(HeldElsewhereError, match=rf"process {os.getpid()}\. One process"):
         QdrantEdgeEngine(tmp_path / "vectors")
     await engine.close()
@@ -205,6 +206,44 @@ async def test_growth_builds_the_index_while_queries_and_writes_go_on(tmp_path: 
     await again.open(SONGS)
     assert await again.count(SONGS) == written - changes
     await again.close()
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="finds the process in /proc")
+async def test_an_index_process_that_dies_harms_nothing(tmp_path: Path) -> None:
+    """Its copy is removed, the collection goes on as it was, and the next attempt succeeds."""
+    engine = QdrantEdgeEngine(tmp_path, index_after=10**9)
+    await engine.open(SONGS)
+    await engine.upsert(SONGS, songs(np.random.default_rng(6).standard_normal((2_000, 64)).astype(np.float32)))
+    building = asyncio.create_task(engine.index(SONGS))
+    # the process this engine started: nothing else has this folder in its arguments
+    os.kill(await process_with(f"{tmp_path}/songs/copy-"), signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="-9"):
+        await building
+    assert len(list((tmp_path / "songs").glob("copy-*"))) == 1
+    assert (await engine.count(SONGS), (await engine.info(SONGS)).indexed) == (2_000, 0)
+    await engine.index(SONGS)
+    assert (await engine.info(SONGS)).indexed == 2_000
+    await engine.close()
+
+
+async def process_with(argument: str) -> int:
+    """The id of the process started with such an argument, once there is one."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if found := processes_with(argument):
+            return found[0]
+        await asyncio.sleep(0.005)
+    raise AssertionError(f"no process with {argument} within 30 s")
+
+
+def processes_with(argument: str) -> list[int]:
+    """The processes of this machine that were started with such an argument; those that end meanwhile are left out."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if argument in (process / "cmdline").read_text(errors="replace"):
+                found.append(int(process.name))
+    return found
 
 
 async def test_closing_ends_an_index_being_built(tmp_path: Path) -> None:

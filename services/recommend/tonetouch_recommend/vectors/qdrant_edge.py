@@ -7,7 +7,7 @@
   1-2 ms for a query.
 - New points are found at once, by comparing with each of them (20,000: 4 ms). When enough of them have gathered, a copy
   of the shard is indexed in a process of its own, catches up, and takes the place of the first; queries go on all the
-  while, writes wait while files are copied.
+  while, writes wait while files are copied. Only opening the copy holds all up: some 7 ms of CPU per 1,000 points.
 - After `kill -9` everything written is there again (write-ahead log), after a loss of power everything up to the last
   `flush`.
 """
