@@ -43,7 +43,7 @@ class PlayRow(SQLModel, table=True):
 @router.answers(RecordPlay)
 async def record_play(command: RecordPlay, floor: Floor) -> Answered[PlayTaken]:
     """Keep a play of a published track; the same `play_id` again is the same play, as it was said first."""
-    at = _check(command, floor.clock.now())
+    at = when_heard(command, floor.clock.now())
     taken = PlayTaken(play_id=command.play_id)
     if await _is_kept(command.play_id, floor):
         return Answered(value=taken)
@@ -65,8 +65,8 @@ def keep_plays(facts: Sequence[Recorded[PlayRecorded]], plays: Writer) -> None:
     plays.insert_new([msgspec.structs.asdict(fact.event) for fact in facts])
 
 
-def _check(command: RecordPlay, now: datetime) -> datetime:
-    """When it was heard. Raises Refused for what cannot have happened."""
+def when_heard(command: RecordPlay, now: datetime) -> datetime:
+    """When it was heard, at the latest now. Raises Refused for what cannot have happened."""
     for name in ("play_id", "user_id"):
         if not is_entity_id(getattr(command, name)):
             raise Refused("invalid", f"{name} has letters, digits, '-' and '_' only, 64 at most.")

@@ -1,0 +1,20 @@
+"""Catalog on real servers, with each kind of tables."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tonetouch_catalog.app import app
+from tonetouch_runtime import Floor, Settings, running
+
+from tests.postgresql import _any_settings, _postgresql
+from tests.runtime.installation import provision
+
+__all__ = ["_any_settings", "_postgresql"]
+
+
+@pytest.fixture(name="floor")
+async def _floor(any_settings: Settings) -> AsyncIterator[Floor]:
+    """A running catalog; every test asks it over the bus."""
+    await provision(any_settings)
+    async with running(app, any_settings) as floor:
+        yield floor
