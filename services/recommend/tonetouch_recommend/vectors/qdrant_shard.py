@@ -61,12 +61,12 @@ OPTIMIZERS = EdgeOptimizersConfig(indexing_threshold=1)
 # of 1024 numbers: building takes 4 s of CPU instead of 17, a query half the time, recall@10 stays 1.00 (0.96 without
 # the second comparison, which has to be asked for).
 INT8 = ScalarQuantizationConfig(ScalarType.Int8, quantile=0.99, memory=Placement.Cached)
-# Under a filter the walk also looks past points that do not pass (ACORN): without it one clustered query in a
-# thousand or two ends in a part of the graph that the filter has cut off, and finds nothing near.
-SEARCH = SearchParams(
-    quantization=QuantizationSearchParams(rescore=True, oversampling=2.0),
-    acorn=AcornSearchParams(enable=True, max_selectivity=1.0),
-)
+RESCORED = QuantizationSearchParams(rescore=True, oversampling=2.0)
+SEARCH = SearchParams(quantization=RESCORED)
+# The graph has links of its own among the points that share a value, none among those that lack it. Under `NoneOf` the
+# walk therefore also looks past points that do not pass (ACORN): without it one clustered query in a thousand or two ended in
+# a part that the filter had cut off. Under region and explicit it costs 4.1 ms instead of 1.2.
+SEARCH_PAST = SearchParams(quantization=RESCORED, acorn=AcornSearchParams(enable=True, max_selectivity=1.0))
 
 _SCHEMA_TYPES: dict[FieldType, PayloadSchemaType] = {
     "keyword": PayloadSchemaType.Keyword,
@@ -128,7 +128,7 @@ class QdrantShard:
             filter=_filter(conditions, exclude),
             with_payload=True,
             with_vector=with_vectors,
-            params=SEARCH,
+            params=SEARCH_PAST if any(isinstance(condition, NoneOf) for condition in conditions) else SEARCH,
         )
         return [_hit(found) for found in self._shard.query(request)]
 
