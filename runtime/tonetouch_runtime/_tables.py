@@ -171,33 +171,42 @@ class Writer:
         self.table = table
         self._keys = [column.name for column in table.primary_key]
 
-    def upsert(self, rows: Sequence[Row]) -> None:
-        """Insert each row, or update exactly its columns where the key exists; in the order given."""
-        for names, group in _same_shape(rows):
-            insert = insert_into(self._connection, self.table)
-            changed = {name: insert.excluded[name] for name in names if name not in self._keys}
-            statement = (
-                insert.on_conflict_do_update(index_elements=self._keys, set_=changed)
-                if changed
-                else insert.on_conflict_do_nothing(index_elements=self._keys)
-            )
-            self._connection.execute(statement, group)
+    def upsert(self, rows: Sequence[Row], *, while_null: str | None = None) -> int:
+        """Insert each row, or update exactly its columns where the key exists; in the order given.
 
-    def insert_new(self, rows: Sequence[Row]) -> None:
-        """Insert the rows whose key is not there; leave the others as they are."""
-        for _, group in _same_shape(rows):
-            insert = insert_into(self._connection, self.table)
-            self._connection.execute(insert.on_conflict_do_nothing(index_elements=self._keys), group)
+        With `while_null` a row is updated only as long as that column of it is null: what was filled first stays.
+        Returns how many rows were written.
+        """
+        return sum(self._execute(self._upsert(names, while_null), group) for names, group in _same_shape(rows))
+
+    def insert_new(self, rows: Sequence[Row]) -> int:
+        """Insert the rows whose key is not there, and return how many; leave the others as they are."""
+        insert = insert_into(self._connection, self.table).on_conflict_do_nothing(index_elements=self._keys)
+        return sum(self._execute(insert, group) for _, group in _same_shape(rows))
 
     def get(self, keys: Iterable[str]) -> dict[str, RowMapping]:
         """The rows of these keys, by the first key column."""
+        return {row[self._keys[0]]: row for row in self.rows(keys)}
+
+    def rows(self, keys: Iterable[str]) -> list[RowMapping]:
+        """All rows whose first key column is one of these."""
         column = self.table.c[self._keys[0]]
-        found = self._connection.execute(select(self.table).where(column.in_(list(keys)))).mappings()
-        return {row[self._keys[0]]: row for row in found}
+        return list(self._connection.execute(select(self.table).where(column.in_(list(keys)))).mappings())
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete the rows of these keys, by the first key column."""
         self._connection.execute(delete(self.table).where(self.table.c[self._keys[0]].in_(list(keys))))
+
+    def _upsert(self, names: Sequence[str], while_null: str | None) -> Any:
+        insert = insert_into(self._connection, self.table)
+        changed = {name: insert.excluded[name] for name in names if name not in self._keys}
+        if not changed:
+            return insert.on_conflict_do_nothing(index_elements=self._keys)
+        condition = None if while_null is None else self.table.c[while_null].is_(None)
+        return insert.on_conflict_do_update(index_elements=self._keys, set_=changed, where=condition)
+
+    def _execute(self, statement: Any, group: list[Row]) -> int:
+        return int(self._connection.execute(statement, group).rowcount)
 
 
 def _same_shape(rows: Sequence[Row]) -> Iterable[tuple[tuple[str, ...], list[Row]]]:

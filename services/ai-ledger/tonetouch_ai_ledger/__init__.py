@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""What AI did and cost: the AIJobs table."""

@@ -1,0 +1,162 @@
+"""The ledger's rows and the questions to them, on SQLite and on PostgreSQL."""
+
+from itertools import permutations
+from typing import Any
+
+import msgspec
+import pytest
+from sqlalchemy import delete, select
+from structlog.testing import capture_logs
+from tonetouch_ai_ledger.app import app
+from tonetouch_ai_ledger.recording import AIJobRow, keep_jobs
+from tonetouch_contracts.identity import JobId
+from tonetouch_contracts.job import JobView, ListJobs
+from tonetouch_contracts.message import Event, Positions
+from tonetouch_runtime import Floor, Recorded, Refused, Settings, Writer, running
+
+from tests.ai_ledger.jobs import recorded, started
+from tests.postgresql import drop_read_database
+from tests.runtime.installation import provision
+
+
+async def jobs(floor: Floor, after: Positions | None = None, **asked: Any) -> list[JobView]:
+    """One page of the ledger."""
+    return list((await floor.ask(ListJobs(**asked), after=after)).value.items)
+
+
+async def test_an_attempt_runs_until_its_end_is_recorded(floor: Floor) -> None:
+    """What is not known yet is null, never zero."""
+    positions = await floor.log.pour(started("j1"))
+    [view] = await jobs(floor, positions)
+    assert (view.outcome, view.recorded_at, view.prompt_tokens, view.cost_pico_usd) == ("running", None, None, None)
+    assert (view.id, view.attempt, view.subject, view.feature) == ("j1", 1, "track:t1", "ingest.embed")
+    positions = await floor.log.pour(recorded("j1"))
+    assert await jobs(floor, positions) == [view_of(recorded("j1"))]
+
+
+def view_of(event: Any) -> JobView:
+    """The row that one `job.recorded` makes by itself."""
+    columns = msgspec.structs.asdict(event)
+    return JobView(id=columns.pop("job_id"), **columns)
+
+
+async def test_each_attempt_is_a_row(floor: Floor) -> None:
+    """A job that was tried again has as many rows as attempts, each with its own end."""
+    first = recorded("j1", 1, outcome="failed", error="too busy", started_at="2026-01-01T00:00:00.000000Z")
+    second = recorded("j1", 2, started_at="2026-01-01T00:00:05.000000Z")
+    await floor.log.pour(first)
+    positions = await floor.log.pour(second)
+    assert await jobs(floor, positions, job_id=JobId("j1")) == [view_of(second), view_of(first)]
+
+
+async def test_rows_are_found_by_subject_type_feature_and_job(floor: Floor) -> None:
+    """What is asked for together must hold together."""
+    events = [
+        recorded("j1", subject="track:a", type="embeddings", feature="ingest.embed"),
+        recorded("j2", subject="track:a", type="chat", feature="ingest.write_about"),
+        recorded("j3", subject="track:b", type="chat", feature="search"),
+    ]
+    positions = await floor.log.pour(*events)
+    for asked, expected in (
+        ({"subject": "track:a"}, {"j1", "j2"}),
+        ({"type": "chat"}, {"j2", "j3"}),
+        ({"feature": "search"}, {"j3"}),
+        ({"job_id": "j1"}, {"j1"}),
+        ({"subject": "track:a", "type": "chat"}, {"j2"}),
+        ({"subject": "track:c"}, set()),
+        ({"subject": "nul\0"}, set()),
+    ):
+        assert {view.id for view in await jobs(floor, positions, **asked)} == expected, asked
+
+
+async def test_the_list_pages_from_the_newest_start_without_gap_or_repetition(floor: Floor) -> None:
+    """An attempt keeps its place when it ends, and attempts that start between two pages move nothing."""
+    for number in range(5):
+        positions = await floor.log.pour(started(f"j{number}", started_at=f"2026-01-01T00:00:0{number // 2}.000000Z"))
+    first = (await floor.ask(ListJobs(limit=2), after=positions)).value
+    await floor.log.pour(started("newer", started_at="2026-01-01T00:01:00.000000Z"))
+    positions = await floor.log.pour(recorded("j0"))
+    second = (await floor.ask(ListJobs(limit=2, cursor=first.next_cursor), after=positions)).value
+    third = (await floor.ask(ListJobs(limit=2, cursor=second.next_cursor))).value
+    assert [view.id for page in (first, second, third) for view in page.items] == ["j4", "j3", "j2", "j1", "j0"]
+    assert third.next_cursor is None
+
+
+async def test_a_malformed_page_is_refused(floor: Floor) -> None:
+    """Limits are from 1 to 200 and cursors are ours."""
+    malformed: list[dict[str, Any]] = [{"limit": 0}, {"limit": 201}, {"cursor": "%%"}, {"cursor": "WzFd"}]
+    for asked in malformed:
+        with pytest.raises(Refused) as refused:
+            await floor.ask(ListJobs(**asked))
+        assert refused.value.problem.code == "invalid", asked
+
+
+async def test_in_whichever_order_start_and_end_come_the_row_is_the_same(floor: Floor) -> None:
+    """And so it is in one batch or in two, once or twice."""
+    begin, end = fact(1, started("j1")), fact(2, recorded("j1"))
+    lived = await rows_after(floor, [[begin], [end]])
+    assert len(lived) == 1
+    for order in permutations([begin, end, begin, end]):
+        assert await rows_after(floor, [list(order)]) == lived
+        assert await rows_after(floor, [[one] for one in order]) == lived
+
+
+async def test_the_same_attempt_with_other_content_is_an_alarm(floor: Floor) -> None:
+    """What was recorded first stays, the row says where it was contradicted, and the log says it aloud."""
+    first, other = recorded("j1"), recorded("j1", cost_pico_usd=1)
+    for batches in ([[fact(1, first)], [fact(2, other)]], [[fact(1, first), fact(2, other), fact(3, recorded("j2"))]]):
+        with capture_logs() as logs:
+            rows = await rows_after(floor, batches)
+        assert [entry["event"] for entry in logs] == ["job_contradicted"]
+        assert rows[0]["cost_pico_usd"] == first.cost_pico_usd
+        assert rows[0]["contradicted_at"] == 2
+        assert all(row["contradicted_at"] is None for row in rows[1:])
+
+
+async def test_a_start_that_says_something_else_is_an_alarm_too(floor: Floor) -> None:
+    """Two writers under one job id are a fault, whichever of their words come first."""
+    begin, other = fact(1, started("j1")), fact(2, started("j1", model="large"))
+    for batches in ([[begin, other]], [[begin], [fact(3, recorded("j1"))], [other]]):
+        with capture_logs() as logs:
+            rows = await rows_after(floor, batches)
+        assert [entry["event"] for entry in logs] == ["job_contradicted"]
+        assert (rows[0]["model"], rows[0]["contradicted_at"]) == ("small", 2)
+
+
+def fact(sequence: int, event: Event) -> Recorded[Any]:
+    """A fact at a place in AI."""
+    return Recorded(event=event, stream="AI", sequence=sequence, id=str(sequence), time="2026-01-01T00:00:00.000000Z")
+
+
+async def rows_after(floor: Floor, batches: list[list[Recorded[Any]]]) -> list[dict[str, Any]]:
+    """The rows made by these batches alone."""
+    table = floor.tables.live(AIJobRow)
+
+    def keep(connection: Any) -> list[dict[str, Any]]:
+        connection.execute(delete(table))
+        for batch in batches:
+            keep_jobs(batch, Writer(connection, table))
+        return [dict(row) for row in connection.execute(select(table).order_by(table.c.job_id)).mappings()]
+
+    return await floor.read.write(keep)
+
+
+async def test_a_rebuild_gives_the_rows_that_were_lived(any_settings: Settings) -> None:
+    """Dropped and read again from the log, the ledger is what it was."""
+    await provision(any_settings)
+    async with running(app, any_settings) as floor:
+        for number in range(30):
+            await floor.log.pour(started(f"j{number}"))
+            positions = await floor.log.pour(recorded(f"j{number // 2}", latency_ms=float(number)))
+        await floor.seen(positions, 20.0)
+        lived = await every_row(floor)
+        assert sum(row["contradicted_at"] is not None for row in lived) == 15
+    drop_read_database(any_settings, "ai-ledger")
+    async with running(app, any_settings) as floor:
+        await floor.seen(positions, 20.0)
+        assert await every_row(floor) == lived
+
+
+async def every_row(floor: Floor) -> list[dict[str, Any]]:
+    table = floor.tables.live(AIJobRow)
+    return [dict(row) for row in await floor.tables.all(select(table).order_by(*table.primary_key))]
