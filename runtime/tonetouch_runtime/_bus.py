@@ -67,6 +67,7 @@ class Bus:
             reconnect_time_wait=1,
             connect_timeout=2,
             pending_size=64 << 20,
+            drain_timeout=5,
             closed_cb=watch.closed,
             disconnected_cb=watch.disconnected,
             reconnected_cb=watch.reconnected,

@@ -86,6 +86,9 @@ class Pull:
             self._heart.cancel()
         for message in list(self._out.values()):
             await self.again(message, 0.01)
+        if self._subscription is not None and self._bus.is_connected:
+            # What a cancelled fetch left in its queue would keep the connection from draining.
+            await self._subscription.unsubscribe()
 
     async def _close(self, message: Msg, say: Callable[[], Awaitable[None]]) -> None:
         self._out.pop(origin_of(message)[1], None)

@@ -81,13 +81,14 @@ Decision = Same | Version | New
 
 
 def decide(track: Sound, candidates: Iterable[Sound]) -> Decision:
-    """Compares a track with the candidates of smaller id (ids are UUIDv7: smaller is earlier) and says what it is.
+    """Compares a track with earlier ones and says what it is.
 
-    Of several equal ones the earliest is named; of several versions the nearest. The track itself and later ones are
-    passed over, so of two uploads at once only the second can become a duplicate, and asking twice changes nothing.
+    The caller chooses who is earlier, by one order for all: then of two uploads at once exactly one can become the
+    duplicate. Of several equal ones the smallest id is named (ids are UUIDv7: the first upload); of several versions
+    the nearest. The track itself is passed over, so asking twice changes nothing.
     """
-    earlier = (one for one in candidates if one.track_id < track.track_id)
-    found = [_compare(track, one) for one in earlier if one.cosine is None or one.cosine >= MINIMUM_COSINE]
+    others = (one for one in candidates if one.track_id != track.track_id)
+    found = [_compare(track, one) for one in others if one.cosine is None or one.cosine >= MINIMUM_COSINE]
     same = [one for one in found if isinstance(one, Same)]
     if same:
         return min(same, key=lambda one: one.of)

@@ -33,6 +33,7 @@ DEFAULT_MEMORY_BYTES: Final = 1 << 30
 _TASKS: Final = "tonetouch_ingest.listening.tasks"
 _START_TIMEOUT_SECONDS: Final = 60.0
 _FINDINGS: Final[dict[str, type[msgspec.Struct]]] = {
+    "probe": AudioFacts,
     "take_fingerprint": FingerprintTaken,
     "analyse": Measurement,
     "listen": Heard,
