@@ -83,10 +83,14 @@ class CollectionFolder:
         """Copy the live copy, to which nobody may be writing."""
         shutil.copytree(self.live(stored), copy)
 
-    def make_live(self, copy: Path, collection: Collection) -> Stored:
-        """From now on, also after a crash, this copy is the collection."""
+    def make_durable(self, copy: Path) -> None:
+        """Return when every file of the copy is on disk."""
         for path in [copy, *copy.rglob("*")]:
             _sync(path)
+
+    def make_live(self, copy: Path, collection: Collection) -> Stored:
+        """From now on, also after a crash, this copy is the collection."""
+        self.make_durable(copy)
         stored = Stored(schema_version=SCHEMA_VERSION, collection=collection, live=copy.name)
         written = self._meta.with_suffix(".new")
         written.write_bytes(msgspec.json.encode(stored))

@@ -215,6 +215,8 @@ class QdrantEdgeEngine:
             opened.indexing = None
 
     async def _change_over(self, opened: "_Open", copy: Path) -> None:
+        # Written out here, where others can run: the flush below would wait for the disk holding the interpreter lock.
+        await asyncio.to_thread(opened.folder.make_durable, copy)
         indexed = await self._run(QdrantShard.load, copy)
         async with opened.writing:
             replaced = indexed

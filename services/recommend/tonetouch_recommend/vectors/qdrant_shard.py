@@ -64,8 +64,8 @@ INT8 = ScalarQuantizationConfig(ScalarType.Int8, quantile=0.99, memory=Placement
 RESCORED = QuantizationSearchParams(rescore=True, oversampling=2.0)
 SEARCH = SearchParams(quantization=RESCORED)
 # The graph has links of its own among the points that share a value, none among those that lack it. Under `NoneOf` the
-# walk therefore also looks past points that do not pass (ACORN): without it one clustered query in a thousand or two ended in
-# a part that the filter had cut off. Under region and explicit it costs 4.1 ms instead of 1.2.
+# walk therefore also looks past points that do not pass (ACORN): without it one clustered query in a thousand or two
+# ended in a part that the filter had cut off. Under region and explicit it costs 4.1 ms instead of 1.2.
 SEARCH_PAST = SearchParams(quantization=RESCORED, acorn=AcornSearchParams(enable=True, max_selectivity=1.0))
 
 _SCHEMA_TYPES: dict[FieldType, PayloadSchemaType] = {
