@@ -1,0 +1,42 @@
+"""What the gateway is made of, in the order of the story."""
+
+from fastapi import Depends, FastAPI
+from tonetouch_runtime import App
+
+from tonetouch_gateway import (
+    browsing,
+    health,
+    playing,
+    recommending,
+    reporting,
+    searching,
+    uploading,
+    watching,
+)
+from tonetouch_gateway.documenting import described_api
+from tonetouch_gateway.identifying import identify
+from tonetouch_gateway.problems import PROBLEMS, answer_with_problems
+from tonetouch_gateway.serving import serving
+
+ROUTERS = (
+    uploading.router,
+    browsing.router,
+    watching.router,
+    searching.router,
+    playing.router,
+    recommending.router,
+    reporting.router,
+)
+
+
+def make_api() -> FastAPI:
+    """The HTTP API with all its routes; it needs a floor only to answer."""
+    api = described_api()
+    for router in ROUTERS:
+        api.include_router(router, prefix="/api/v1", dependencies=[Depends(identify)], responses=PROBLEMS)
+    api.include_router(health.router)
+    answer_with_problems(api)
+    return api
+
+
+app = App(name="gateway", resources=(serving(make_api),))
