@@ -63,7 +63,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         started_at: str,
         recorded_at: str,
     ) -> JobRecorded:
-        """How the attempt ended. Without `usage` it is unknown what it used; work on this machine is free all the same."""
+        """How the attempt ended. Without `usage` it is unknown what was used; work on this machine is free even so."""
         usage = usage or Usage(cost_pico_usd=0 if self.provider == "local" else None)
         return JobRecorded(
             **msgspec.structs.asdict(self),

@@ -61,19 +61,19 @@ class Generated:
 class Question:
     """Everything an answer depends on, and nothing else: no user, no key, no time.
 
-    `contents` are the texts, images and facts themselves; `prompt` is ``name@version``, empty where there is none.
+    `contents` are the digests of texts, images and facts; `prompt` is ``name@version``, empty where there is none.
     """
 
     task: AITask
     model: str
     prompt: str = ""
     parameters: Mapping[str, Any] = field(default_factory=dict)
-    contents: Sequence[bytes]
+    contents: Sequence[str]
 
     @property
     def input_hash(self) -> str:
-        """Lower-case hexadecimal SHA-256 of the canonical JSON: keys sorted, no spaces, contents by their hashes."""
-        return hashlib.sha256(canonical(self._asked())).hexdigest()
+        """Lower-case hexadecimal SHA-256 of the canonical JSON: keys sorted, no spaces."""
+        return digest(canonical(self._asked()))
 
     def to_keep(self, readable: object) -> bytes:
         """The input as it is kept beside its answer, with its contents in a form that can be read again."""
@@ -85,7 +85,7 @@ class Question:
             "model": self.model,
             "prompt": self.prompt,
             "parameters": self.parameters,
-            "contents": [digest(content) for content in self.contents],
+            "contents": self.contents,
         }
 
 
@@ -101,5 +101,5 @@ def canonical(value: object) -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """Lower-case hexadecimal SHA-256."""
+    """Lower-case hexadecimal SHA-256: all that a hash and the ledger know of a content."""
     return hashlib.sha256(content).hexdigest()

@@ -6,6 +6,7 @@ The call belongs to a task of its own, not to whoever waits for it: a caller tha
 import asyncio
 import time
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +20,7 @@ from tonetouch_runtime.ai.accounting import NOTHING, Job, in_words, milliseconds
 from tonetouch_runtime.ai.caching import Answers, KeptAnswer, answer_key
 from tonetouch_runtime.ai.flight import Lease, Leases
 from tonetouch_runtime.ai.providers import Answer
-from tonetouch_runtime.errors import Unavailable
+from tonetouch_runtime.errors import TonetouchError, Unavailable
 
 FIRST_LOOK_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 0.5
@@ -49,13 +50,18 @@ class Landed:
 
 @dataclass(slots=True, kw_only=True)
 class _Flight:
-    """One question on its way. `number` is its place among those asked together."""
+    """One question on its way. `number` is its place among those asked together.
+
+    `started_at` says that the model may have been reached, `accounted` that the log was given the end of the attempt.
+    """
 
     number: int
     ask: Ask
     landing: asyncio.Future[Landed]
     lease: Lease | None = None
     began: float = field(default_factory=time.perf_counter)
+    started_at: str | None = None
+    accounted: bool = False
 
     @property
     def input_hash(self) -> str:
@@ -86,7 +92,7 @@ class Calls:
         began, started_at = time.perf_counter(), self._now()
         if boarded:
             await asyncio.wait([flight.landing for _, flight, _ in boarded])
-        joined = [(ask, flight) for ask, flight, leads in boarded if not leads and flight.ask.job != ask.job]
+        joined = [(ask, flight) for ask, flight, leads in boarded if not leads and not _same(flight.ask.job, ask.job)]
         if joined:
             await self._log.pour(*(self._joined(ask, flight, began, started_at) for ask, flight in joined))
         return [_seen_by(flight.landing.result(), leads) for _, flight, leads in boarded]
@@ -105,21 +111,36 @@ class Calls:
     def _landed(self, flight: _Flight, landing: asyncio.Future[Landed]) -> None:
         if self._flying.get(flight.input_hash) is flight:
             del self._flying[flight.input_hash]
+        # All who waited may have left: then nobody else takes note of a failure.
         if not landing.cancelled():
-            # All who waited may have left: then nobody else takes note of a failure.
             landing.exception()
 
     async def _lead(self, flights: Sequence[_Flight], call: Call, at_most: int) -> None:
-        await asyncio.gather(*(_landing([flight], self._look(flight)) for flight in flights))
+        await asyncio.gather(*(self._go([flight], self._look(flight)) for flight in flights))
         flying = [flight for flight in flights if not flight.landing.done()]
         asking = [flight for flight in flying if flight.lease or not flight.ask.share]
         waiting = [flight for flight in flying if flight.ask.share and not flight.lease]
         groups = [asking[start : start + at_most] for start in range(0, len(asking), at_most)]
         # Nobody waits for others before asking what is theirs to ask: two processes would wait for each other.
         await asyncio.gather(
-            *(_landing(group, self._ask(group, call)) for group in groups),
-            *(_landing([flight], self._wait(flight, call)) for flight in waiting),
+            *(self._go(group, self._ask(group, call)) for group in groups),
+            *(self._go([flight], self._wait(flight, call)) for flight in waiting),
         )
+
+    async def _go(self, flights: Sequence[_Flight], way: Coroutine[Any, Any, None]) -> None:
+        """Go a way that ends in landings. What goes wrong on it is recorded, and told to those who wait."""
+        try:
+            await way
+        except Exception as error:
+            flying = [flight for flight in flights if not flight.landing.done()]
+            await self._record_failure(flying, error)
+            for flight in flying:
+                flight.landing.set_exception(error)
+        except asyncio.CancelledError:
+            # The process is ending: whoever still waits must not wait for ever.
+            for flight in flights:
+                flight.landing.cancel()
+            raise
 
     async def _look(self, flight: _Flight) -> None:
         """Find the answer, or take the lease to ask for it, or neither: somebody else is asking."""
@@ -141,45 +162,45 @@ class Calls:
         kept = await self._answers.find(flight.input_hash)
         if kept is None:
             return False
-        started_at = self._now()
+        now = self._now()
         if kept.is_of(flight.ask.job):
             # Ours from before a kill: it was paid for, and that is what the ledger has to say.
             cache = "miss"
-            row = kept.recorded(flight.ask.job, started_at=started_at, recorded_at=started_at)
+            row = kept.recorded(flight.ask.job, started_at=now, recorded_at=now)
         else:
-            row = self._reused(flight.ask, kept, cache, flight.began, started_at)
-        await self._log.pour(row)
+            row = self._reused(flight.ask, kept, cache, flight.began, now)
+        await self._record([flight], [row])
         flight.landing.set_result(Landed(answer=kept, cache=cache))
         return True
 
     async def _ask(self, group: Sequence[_Flight], call: Call) -> None:
         """Ask the model for a group of questions in one call."""
-        try:
-            await asyncio.gather(*(self._keep_input(flight.ask) for flight in group))
-            started_at = self._now()
-            await self._log.pour(*(flight.ask.job.started(started_at) for flight in group))
-            began = time.perf_counter()
-            try:
-                answers = await asyncio.to_thread(call, [flight.number for flight in group])
-            except Exception as error:
-                await self._log.pour(*(self._failed(flight, error, began, started_at) for flight in group))
-                raise
-            latency_ms = milliseconds_since(began)
-            rows = await asyncio.gather(
-                *(
-                    self._keep(flight, _kept(flight.ask, answer, latency_ms), started_at)
-                    for flight, answer in zip(group, answers, strict=True)
-                )
+        await asyncio.gather(*(self._keep_input(flight.ask) for flight in group))
+        started_at, began = self._now(), time.perf_counter()
+        await self._log.pour(*(flight.ask.job.started(started_at) for flight in group))
+        for flight in group:
+            flight.started_at, flight.began = started_at, began
+        given = await asyncio.to_thread(call, [flight.number for flight in group])
+        latency_ms = milliseconds_since(began)
+        answers = [_kept(flight.ask, answer, latency_ms) for flight, answer in zip(group, given, strict=True)]
+        ways = (self._keep(flight, answer) for flight, answer in zip(group, answers, strict=True))
+        output_refs = await asyncio.gather(*ways)
+        rows = [
+            flight.ask.job.recorded(
+                usage=answer.usage,
+                latency_ms=latency_ms,
+                output_ref=output_ref,
+                started_at=started_at,
+                recorded_at=self._now(),
             )
-            await self._log.pour(*(row for _, row in rows))
-        except Exception:
-            await asyncio.gather(*(flight.lease.release() for flight in group if flight.lease))
-            raise
-        for flight, (answer, _) in zip(group, rows, strict=True):
+            for flight, answer, output_ref in zip(group, answers, output_refs, strict=True)
+        ]
+        await self._record(group, rows)
+        for flight, answer in zip(group, answers, strict=True):
             flight.landing.set_result(Landed(answer=answer, cache="miss"))
 
-    async def _keep(self, flight: _Flight, answer: KeptAnswer, started_at: str) -> tuple[KeptAnswer, JobRecorded]:
-        """Keep an answer for the next one who asks, if it may be, and say how the attempt ended."""
+    async def _keep(self, flight: _Flight, answer: KeptAnswer) -> str | None:
+        """Keep an answer for the next one who asks, if it may be."""
         output_ref = None
         if flight.ask.share:
             try:
@@ -189,26 +210,35 @@ class Calls:
                 log.warning("answer_not_kept", key=answer_key(flight.input_hash), error=str(error))
         if flight.lease:
             flight.lease.leave() if output_ref else await flight.lease.release()
-        row = flight.ask.job.recorded(
-            usage=answer.usage,
-            latency_ms=answer.latency_ms,
-            output_ref=output_ref,
-            started_at=started_at,
-            recorded_at=self._now(),
-        )
-        return answer, row
+        return output_ref
 
     async def _keep_input(self, ask: Ask) -> None:
         if ask.input_body is not None:
             await self._answers.keep_input(ask.job.input_hash, ask.input_body)
 
-    def _failed(self, flight: _Flight, error: Exception, began: float, started_at: str) -> JobRecorded:
+    async def _record(self, flights: Sequence[_Flight], rows: Sequence[JobRecorded]) -> None:
+        """Give the ends of attempts to the log. Where its answer is lost they may be there: nobody says them again."""
+        for flight in flights:
+            flight.accounted = True
+        await self._log.pour(*rows)
+
+    async def _record_failure(self, flights: Sequence[_Flight], error: Exception) -> None:
+        open_ = [flight for flight in flights if not flight.accounted]
+        # What cannot be recorded either is closed by the sweeper; the caller is told the first error, not this one.
+        with suppress(TonetouchError):
+            await self._record(open_, [self._failed(flight, error) for flight in open_])
+        await asyncio.gather(*(flight.lease.release() for flight in flights if flight.lease))
+
+    def _failed(self, flight: _Flight, error: Exception) -> JobRecorded:
+        now = self._now()
         return flight.ask.job.recorded(
             outcome="failed",
-            latency_ms=milliseconds_since(began),
+            # Before its start an attempt has used nothing; after it, who knows.
+            usage=None if flight.started_at else NOTHING,
+            latency_ms=milliseconds_since(flight.began),
             error=in_words(error, private=not flight.ask.share),
-            started_at=started_at,
-            recorded_at=self._now(),
+            started_at=flight.started_at or now,
+            recorded_at=now,
         )
 
     def _joined(self, ask: Ask, flight: _Flight, began: float, started_at: str) -> JobRecorded:
@@ -240,22 +270,6 @@ class Calls:
         return stamp(self._clock.now())
 
 
-async def _landing(flights: Sequence[_Flight], way: Coroutine[Any, Any, None]) -> None:
-    """Go a way that ends in landings; what goes wrong on it is told to those who wait."""
-    try:
-        await way
-    except BaseException as error:
-        for flight in flights:
-            if flight.landing.done():
-                continue
-            if isinstance(error, Exception):
-                flight.landing.set_exception(error)
-            else:
-                flight.landing.cancel()
-        if not isinstance(error, Exception):
-            raise
-
-
 def _kept(ask: Ask, answer: Answer, latency_ms: float) -> KeptAnswer:
     return KeptAnswer(
         job_id=ask.job.job_id,
@@ -268,6 +282,10 @@ def _kept(ask: Ask, answer: Answer, latency_ms: float) -> KeptAnswer:
         latency_ms=latency_ms,
         input_ref=ask.job.input_ref,
     )
+
+
+def _same(one: Job, other: Job) -> bool:
+    return (one.job_id, one.attempt) == (other.job_id, other.attempt)
 
 
 def _joining(cache: CacheClass) -> CacheClass:

@@ -4,6 +4,7 @@ Every call is one attempt with one row in the ledger. What was asked before is a
 being asked right now, here or in another process, is waited for; only the rest reaches a model.
 """
 
+import asyncio
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
@@ -17,7 +18,17 @@ from tonetouch_runtime._clock import Clock
 from tonetouch_runtime._log import Log
 from tonetouch_runtime._objects import Objects
 from tonetouch_runtime.ai.accounting import Job, Step, accounted
-from tonetouch_runtime.ai.asking import MOST_TEXTS, TYPES, AITask, Embedded, Generated, Question, TextToEmbed, canonical
+from tonetouch_runtime.ai.asking import (
+    MOST_TEXTS,
+    TYPES,
+    AITask,
+    Embedded,
+    Generated,
+    Question,
+    TextToEmbed,
+    canonical,
+    digest,
+)
 from tonetouch_runtime.ai.caching import Answers, input_key
 from tonetouch_runtime.ai.calling import Ask, Calls, Landed
 from tonetouch_runtime.ai.errors import AIInputRefused
@@ -65,7 +76,7 @@ class AIClient:
         provider, words = self._provider, [one.text for one in texts]
         asks = [
             self._ask(
-                self._question("embed", [_utf8(one.text)], private=not share),
+                self._question("embed", [digest(_utf8(one.text))], private=not share),
                 _Whose(feature=feature, subject=one.subject, job_id=one.job_id, attempt=one.attempt),
                 share=share,
                 readable={"text": one.text} if keep_input else None,
@@ -90,8 +101,9 @@ class AIClient:
         keep_input: bool = True,
     ) -> Generated:
         """Alt text for an image. Of its input the facts are kept and the image's hash, not the image."""
+        contents = [await asyncio.to_thread(digest, image), digest(canonical(facts))]
         ask = self._ask(
-            self._question("describe_image", [image, canonical(facts)], private=not share),
+            self._question("describe_image", contents, private=not share),
             _Whose(feature=feature, subject=subject, job_id=job_id, attempt=attempt),
             share=share,
             readable={"facts": facts} if keep_input else None,
@@ -113,8 +125,9 @@ class AIClient:
     ) -> Generated:
         """A text from these facts and nothing else. `prompt` names the template as ``name@version``."""
         # A template that was changed without a new version is another question all the same.
+        contents = [digest(canonical(facts)), digest(canonical(template))]
         ask = self._ask(
-            self._question("write", [canonical(facts), canonical(template)], prompt=prompt, private=not share),
+            self._question("write", contents, prompt=prompt, private=not share),
             _Whose(feature=feature, subject=subject, job_id=job_id, attempt=attempt),
             share=share,
             readable={"facts": facts, "template": template} if keep_input else None,
@@ -137,9 +150,9 @@ class AIClient:
         job = self._job(whose, type=type, provider="local", model=model, gateway=None, input_hash=input_hash)
         return accounted(self._log, self._clock, job)
 
-    def _question(self, task: AITask, contents: list[bytes], *, prompt: str = "", private: bool) -> Question:
+    def _question(self, task: AITask, contents: list[str], *, prompt: str = "", private: bool) -> Question:
         # A short question can be guessed from its hash, and the ledger is for ever: bytes that nobody keeps prevent it.
-        salt = [os.urandom(32)] if private else []
+        salt = [os.urandom(32).hex()] if private else []
         return Question(task=task, model=self._provider.model(task), prompt=prompt, contents=contents + salt)
 
     def _ask(self, question: Question, whose: "_Whose", *, share: bool, readable: object) -> Ask:

@@ -1,0 +1,159 @@
+"""AI clients on real servers, a provider that counts its calls, and the ledger's rows as the log has them.
+
+``python -m tests.runtime.ai.clients <number> <folder>`` is a client in a process of its own. It asks the same question
+`number` times at once, its model answers when there is a file ``go`` in the folder, and it prints how many calls were
+made, how many different answers there were, and how many answers.
+"""
+
+import asyncio
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+from tonetouch_contracts.job import JobRecorded, JobStarted
+from tonetouch_runtime import Bus, Log, Objects, Settings, SystemClock
+from tonetouch_runtime.ai import Embedded, TextToEmbed
+from tonetouch_runtime.ai.asking import AITask
+from tonetouch_runtime.ai.client import AIClient
+from tonetouch_runtime.ai.local import Fact, Template
+from tonetouch_runtime.ai.providers import Answer, LocalProvider
+
+PATIENCE_SECONDS = 20.0
+
+
+class CountingProvider:
+    """The embedded engines, with a count of what was asked upstream, a gate before it, and failures to order."""
+
+    name = "local"
+    gateway: str | None = None
+
+    def __init__(self) -> None:
+        self.batches: list[list[str]] = []
+        self.calls = 0
+        self.failures: list[Exception] = []
+        self.gate: Callable[[], object] = lambda: None
+        self._local = LocalProvider()
+
+    def model(self, task: AITask) -> str:
+        return self._local.model(task)
+
+    def embed(self, texts: Sequence[str]) -> list[Answer]:
+        self.batches.append(list(texts))
+        self._count()
+        return self._local.embed(texts)
+
+    def describe_image(self, image: bytes, facts: Mapping[str, str]) -> Answer:
+        self._count()
+        return self._local.describe_image(image, facts)
+
+    def write(self, facts: Sequence[Fact], template: Template) -> Answer:
+        self._count()
+        return self._local.write(facts, template)
+
+    def _count(self) -> None:
+        self.calls += 1
+        self.gate()
+        if self.failures:
+            raise self.failures.pop(0)
+
+
+class Connected(msgspec.Struct, frozen=True, kw_only=True):
+    """A client with its own connection, and what it stands on."""
+
+    ai: AIClient
+    provider: CountingProvider
+    bus: Bus
+    log: Log
+    objects: Objects
+
+
+@asynccontextmanager
+async def connected(settings: Settings, *, lease_seconds: float = 10.0) -> AsyncIterator[Connected]:
+    """A client as a service has it, on a connection of its own."""
+    bus = await Bus.connect(settings.nats_url, "tests")
+    clock, provider = SystemClock(), CountingProvider()
+    log = Log(bus, clock, service="tests", settle_seconds=10.0)
+    async with Objects(settings.object_store) as objects:
+        ai = AIClient(
+            service="tests",
+            bus=bus,
+            log=log,
+            objects=objects,
+            clock=clock,
+            provider=provider,
+            lease_seconds=lease_seconds,
+        )
+        yield Connected(ai=ai, provider=provider, bus=bus, log=log, objects=objects)
+    await bus.close()
+
+
+async def rows(bus: Bus) -> tuple[list[JobStarted], list[JobRecorded]]:
+    """Every start and every end in the log, in order."""
+    started, recorded = [], []
+    last = (await bus.jetstream.stream_info("AI")).state.last_seq
+    for sequence in range(1, last + 1):
+        message = await bus.jetstream.get_msg("AI", sequence)
+        raw = msgspec.json.decode(message.data or b"{}", type=JobStarted | JobRecorded)
+        if isinstance(raw, JobStarted):
+            started.append(raw)
+        else:
+            recorded.append(raw)
+    return started, recorded
+
+
+def caches(recorded: Sequence[JobRecorded]) -> Counter[str]:
+    """How often each cache class stands in the rows."""
+    return Counter(row.cache for row in recorded)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for a condition, within a bound."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def until_started(bus: Bus, number: int = 1) -> None:
+    """Wait until this many attempts have begun."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len((await rows(bus))[0]) < number:
+            await asyncio.sleep(0.02)
+
+
+def shut(gate: threading.Event) -> Callable[[], object]:
+    """A gate that lets nobody through until the event is set."""
+    return lambda: gate.wait(PATIENCE_SECONDS)
+
+
+def the_same(number: int = 1, text: str = "a slow sad piano piece") -> list[TextToEmbed]:
+    return [TextToEmbed(text=text, subject=f"track:{index}") for index in range(number)]
+
+
+async def ask_singly(ai: AIClient, number: int) -> list[Embedded]:
+    """The same question in so many calls at once."""
+    found = await asyncio.gather(*(ai.embed([text], feature="test") for text in the_same(number)))
+    return [one for [one] in found]
+
+
+async def _ask_in_this_process(number: int, folder: Path) -> None:
+    async with connected(Settings(), lease_seconds=1.5) as client:
+        client.provider.gate = lambda: _until_there(folder / "go")
+        asked = asyncio.create_task(ask_singly(client.ai, number))
+        print("asking", flush=True)
+        answers = await asked
+    print(client.provider.calls, len({one.vector.tobytes() for one in answers}), len(answers), flush=True)
+
+
+def _until_there(path: Path) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+if __name__ == "__main__":
+    asyncio.run(_ask_in_this_process(int(sys.argv[1]), Path(sys.argv[2])))
