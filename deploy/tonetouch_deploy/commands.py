@@ -1,6 +1,8 @@
 """The command line `tonetouch`."""
 
 import asyncio
+import os
+import subprocess
 from pathlib import Path
 from typing import Annotated
 
@@ -8,11 +10,11 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
-from tonetouch_deploy.composing import SERVICES, health_probe
+from tonetouch_deploy.composing import SERVICES, health_probe, provisioning_command, service_environment
 from tonetouch_deploy.finding import find_audio
 from tonetouch_deploy.ports import LOOPBACK
 from tonetouch_deploy.probing import http_probe
-from tonetouch_deploy.run_record import RunRecord, run_record
+from tonetouch_deploy.run_record import RunRecord, last_run_record, run_record
 from tonetouch_deploy.settings import CannotStartError, Settings, admin_token, delete_data_folder, prepare_data_folder
 from tonetouch_deploy.showing import ending_table, file_progress, process_table, say_where
 from tonetouch_deploy.supervising import Row
@@ -86,6 +88,19 @@ def status() -> None:
     if any(row.state != "ready" for row in rows):
         raise typer.Exit(1)
     say_where(console, record, folder)
+
+
+@app.command()
+def provision() -> None:
+    """Make streams, consumers and the bucket match the manifest: of the servers in TONETOUCH_*, else of `up`'s."""
+    try:
+        settings = _settings()
+        record = last_run_record(settings.data_folder)
+        meant = any(name in os.environ for name in ("TONETOUCH_NATS_URL", "TONETOUCH_S3_ENDPOINT"))
+        environment = dict(os.environ) if meant or record is None else service_environment(settings, record.ports)
+    except CannotStartError as error:
+        raise _failure(error) from error
+    raise typer.Exit(subprocess.run(provisioning_command(), env=environment, check=False).returncode)
 
 
 @app.command()

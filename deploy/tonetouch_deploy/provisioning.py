@@ -1,19 +1,31 @@
 """Applies the manifest: streams, queues and durable consumers on the server, and the bucket in the object store.
 
-``python -m tonetouch_deploy.provisioning`` is run by an operator or by the launcher; services only check.
+Run by an operator (`tonetouch provision`) or by the launcher, as ``python -m tonetouch_deploy.provisioning``; services
+only check.
 """
 
 import asyncio
 import sys
 
+import nats.errors
+from pydantic import ValidationError
 from tonetouch_contracts import manifest
-from tonetouch_runtime import Bus, Objects, Settings, TonetouchError
+from tonetouch_runtime import Bus, Objects, Settings, TonetouchError, Unavailable
 from tonetouch_runtime.provisioning import apply
+
+_CONNECT_BOUND_SECONDS = 30.0
 
 
 async def provision(settings: Settings) -> list[str]:
-    """Make server and store match the manifest; returns what was done, a line each. Running it again does nothing."""
-    bus = await Bus.connect(settings.nats_url, "provisioning")
+    """Make server and store match the manifest; returns what was done, a line each. Running it again does nothing.
+
+    Raises Unavailable when the bus or the object store does not answer, nats.errors.Error when the server refuses a
+    change (a stream's retention or storage cannot be changed while it holds events).
+    """
+    try:
+        bus = await asyncio.wait_for(Bus.connect(settings.nats_url, "provisioning"), _CONNECT_BOUND_SECONDS)
+    except TimeoutError:
+        raise Unavailable(f"the bus at {settings.nats_url} did not answer in {_CONNECT_BOUND_SECONDS:g} s") from None
     try:
         done = await apply(bus.jetstream, manifest.STREAMS, manifest.QUEUES, manifest.CONSUMERS)
     finally:
@@ -24,12 +36,20 @@ async def provision(settings: Settings) -> list[str]:
 
 
 def main() -> None:
-    """Provision from the environment's settings and say what was done."""
+    """Provision from the environment's settings and say what was done; what goes wrong is one sentence, exit code 1."""
     try:
-        for line in asyncio.run(provision(Settings())):
-            print(line)
+        done = asyncio.run(provision(Settings()))
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(("TONETOUCH", *(str(part).upper() for part in first["loc"])))
+        sys.exit(f"provisioning failed: {name} cannot be used: {first['msg']}")
     except TonetouchError as error:
         sys.exit(f"provisioning failed: {error}")
+    except (nats.errors.Error, OSError, TimeoutError) as error:
+        words = getattr(error, "description", None) or str(error) or type(error).__name__
+        sys.exit(f"provisioning failed: the bus refused: {words}")
+    for line in done or ["nothing to do: streams, consumers and the bucket are as declared"]:
+        print(line)
 
 
 if __name__ == "__main__":

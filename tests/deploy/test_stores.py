@@ -17,6 +17,7 @@ from nats.js.api import StreamConfig
 from tonetouch_deploy.composing import BUCKET, chosen_ports, service_environment, stores
 from tonetouch_deploy.settings import Settings
 from tonetouch_deploy.supervising import Pace, Supervisor
+from tonetouch_runtime._objects import PART_BYTES, Objects, ObjectStoreAddress
 
 from tests.deploy.waiting import is_gone, until
 
@@ -62,6 +63,19 @@ def s3_client(environment: dict[str, str], *, secret: str | None = None) -> Any:
     )
 
 
+def objects_of(environment: dict[str, str]) -> Objects:
+    """The bucket as a service with this environment opens it."""
+    return Objects(
+        ObjectStoreAddress(
+            endpoint=environment["TONETOUCH_S3_ENDPOINT"],
+            bucket=environment["TONETOUCH_S3_BUCKET"],
+            access_key=environment["TONETOUCH_S3_ACCESS_KEY"],
+            secret_key=environment["TONETOUCH_S3_SECRET_KEY"],
+            region="us-east-1",
+        )
+    )
+
+
 async def test_both_answer_and_stop(running: Running) -> None:
     """The bus acknowledges, the object store gives back what it was given, and both are gone after the stop."""
     async with running() as (supervisor, environment):
@@ -100,6 +114,26 @@ async def test_what_was_acknowledged_survives_kill_9(running: Running) -> None:
         await bus.close()
 
 
+async def test_objects_are_the_same_after_a_restart_though_the_store_hashes_nothing(running: Running) -> None:
+    """Small and multipart uploads, copies and facts work without the store's own hash, before and after a restart."""
+    body = os.urandom(PART_BYTES + 1000)
+
+    async def parts() -> AsyncIterator[bytes]:
+        yield body
+
+    async with running() as (_, environment), objects_of(environment) as objects:
+        await objects.ensure_bucket()
+        await objects.put("image/small", b"picture")
+        assert (await objects.upload("incoming/large", parts())).size == len(body)
+        await objects.copy("incoming/large", "audio/large")
+    async with running() as (_, environment), objects_of(environment) as objects:
+        facts = await objects.head("audio/large")
+        assert facts is not None
+        assert (facts.size, facts.etag) == (len(body), "")
+        assert await objects.get("audio/large", max_bytes=len(body)) == body
+        assert [found.key async for found in objects.list()] == ["audio/large", "image/small", "incoming/large"]
+
+
 async def test_leftovers_of_a_killed_upload_are_swept_at_the_next_start(running: Running, tmp_path: Path) -> None:
     """An upload that a kill cut short leaves no bytes behind after the next start, and no object."""
     objects = tmp_path / "my data" / "objects"
@@ -133,6 +167,21 @@ async def test_no_secret_is_on_a_command_line(tmp_path: Path) -> None:
     _, objects = stores(settings, ports)
     assert not any(secret in argument for argument in objects.command)
     assert secret in objects.env["RCLONE_AUTH_KEY"]
+
+
+async def test_services_are_told_what_a_person_set_and_where_the_servers_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A database of one's own reaches the services; addresses and keys are the launcher's, whatever was set."""
+    monkeypatch.setenv("TONETOUCH_DATABASE_URL", "postgresql+psycopg://somebody@db/music")
+    monkeypatch.setenv("TONETOUCH_NATS_URL", "nats://elsewhere:4222")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a key of somebody's")
+    settings = Settings(data=tmp_path)
+    ports = chosen_ports(settings)
+    environment = service_environment(settings, ports)
+    assert environment["TONETOUCH_DATABASE_URL"] == "postgresql+psycopg://somebody@db/music"
+    assert environment["TONETOUCH_NATS_URL"] == f"nats://127.0.0.1:{ports['nats']}"
+    assert "AWS_ACCESS_KEY_ID" not in environment
 
 
 async def test_the_log_is_on_disk_before_it_is_acknowledged(running: Running, tmp_path: Path) -> None:
