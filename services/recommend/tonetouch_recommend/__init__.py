@@ -1,1 +1,1 @@
-"""Placeholder."""
+"""Recommend: learns taste, answers similarity and search, and owns the vector indexes."""

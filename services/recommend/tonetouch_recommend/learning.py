@@ -1,0 +1,207 @@
+"""What recommend learns from the log, as tables; the indexes follow these tables.
+
+Keeps `EmbeddingRow` and `SoundRow` from INGEST, `ShelfRow` from CATALOG, `HeardRow` from LIBRARY, and from all three
+`DirtyRow`: what an index has to look at again.
+"""
+
+import unicodedata
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy import JSON, BigInteger
+from sqlmodel import Field, SQLModel
+from tonetouch_contracts.play import PlayRecorded
+from tonetouch_contracts.track import TrackPublished
+from tonetouch_contracts.upload import AudioFingerprinted, DuplicateDetected, EmbeddingDone
+from tonetouch_runtime import Recorded, Router, Writer, stamp
+
+router = Router()
+
+Kind = Literal["sound", "track", "user"]
+NAME_BYTES = 200
+"""How much of a name is compared: a tag may be a megabyte long, an index entry may not."""
+
+
+class EmbeddingRow(SQLModel, table=True):
+    """The vector of one text about a track, little-endian float16, whether the track is published or not."""
+
+    __tablename__ = "recommend_embeddings"
+
+    track_id: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    passage: int = Field(primary_key=True)
+    text: str | None = None
+    model: str | None = None
+    dimension: int | None = None
+    vector: bytes | None = None
+
+
+class SoundRow(SQLModel, table=True):
+    """How a recording sounds, and where on INGEST that was said first: what stands before is earlier."""
+
+    __tablename__ = "recommend_sounds"
+
+    track_id: str = Field(primary_key=True)
+    sequence: int | None = Field(default=None, sa_type=BigInteger)
+    vector: bytes | None = None
+    model: str | None = None
+    duration_seconds: float | None = Field(default=None, index=True)
+    duplicate_of: str | None = None
+
+
+class ShelfRow(SQLModel, table=True):
+    """A published track. The two names are kept a second time in the form they are compared in."""
+
+    __tablename__ = "recommend_shelf"
+
+    track_id: str = Field(primary_key=True)
+    title: str | None = None
+    title_key: bytes | None = Field(default=None, index=True)
+    artist: str | None = None
+    artist_key: bytes | None = Field(default=None, index=True)
+    artist_id: str | None = None
+    region: str | None = None
+    explicit: int | None = None
+    genres: list[str] | None = Field(default=None, sa_type=JSON)
+    moods: list[str] | None = Field(default=None, sa_type=JSON)
+    energy: float | None = None
+    bpm: float | None = None
+    year: int | None = None
+    language: str | None = None
+    published_at: str | None = Field(default=None, index=True)
+
+
+class HeardRow(SQLModel, table=True):
+    """One play. `share` is how much of the track was heard, 0 to 1; null where its length is not known."""
+
+    __tablename__ = "recommend_heard"
+
+    play_id: str = Field(primary_key=True)
+    user_id: str | None = Field(default=None, index=True)
+    track_id: str | None = Field(default=None, index=True)
+    heard_seconds: float | None = None
+    share: float | None = None
+    at: str | None = Field(default=None, index=True)
+
+
+class DirtyRow(SQLModel, table=True):
+    """Something an index has to look at again, and the event that made it so; without a stream: a rebuild did.
+
+    A row of its own for each stream, since there is no order across them.
+    """
+
+    __tablename__ = "recommend_dirty"
+
+    stream: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    sequence: int | None = Field(default=None, sa_type=BigInteger)
+
+
+@router.keeps(EmbeddingRow, hears=(EmbeddingDone,))
+def keep_embeddings(facts: Sequence[Recorded[EmbeddingDone]], embeddings: Writer) -> None:
+    """Whatever its model: an index that wants another one leaves the row alone."""
+    names = ("track_id", "kind", "passage", "text", "model", "dimension", "vector")
+    embeddings.upsert([{name: getattr(fact.event, name) for name in names} for fact in facts])
+
+
+@router.keeps(SoundRow, hears=(AudioFingerprinted, DuplicateDetected))
+def keep_sounds(facts: Sequence[Recorded[Any]], sounds: Writer) -> None:
+    """The first fingerprint of a track counts: one that was said again would otherwise make it a later track."""
+    taken = {key for key, row in sounds.get({fact.event.track_id for fact in facts}).items() if row["sequence"]}
+    for fact in facts:
+        event = fact.event
+        if isinstance(event, DuplicateDetected):
+            sounds.upsert([{"track_id": event.track_id, "duplicate_of": event.of}])
+        elif event.track_id not in taken:
+            taken.add(event.track_id)
+            sounds.upsert([_sound(fact)])
+
+
+def _sound(fact: Recorded[AudioFingerprinted]) -> dict[str, Any]:
+    return {
+        "track_id": fact.event.track_id,
+        "sequence": fact.sequence,
+        "vector": fact.event.vector,
+        "model": fact.event.vector_model,
+        "duration_seconds": fact.event.duration_seconds,
+    }
+
+
+@router.keeps(ShelfRow, hears=(TrackPublished,))
+def keep_shelf(facts: Sequence[Recorded[TrackPublished]], shelf: Writer) -> None:
+    """What can be found, and what it may be filtered by."""
+    shelf.upsert([_on_shelf(fact) for fact in facts])
+
+
+def _on_shelf(fact: Recorded[TrackPublished]) -> dict[str, Any]:
+    track = fact.event
+    same = ("track_id", "title", "artist", "artist_id", "region", "energy", "bpm", "year", "language")
+    return {name: getattr(track, name) for name in same} | {
+        "title_key": name_key(track.title),
+        "artist_key": name_key(track.artist),
+        "explicit": int(track.explicit),
+        "genres": list(track.genres),
+        "moods": list(track.moods),
+        "published_at": fact.time,
+    }
+
+
+@router.keeps(HeardRow, hears=(PlayRecorded,))
+def keep_heard(facts: Sequence[Recorded[PlayRecorded]], heard: Writer) -> None:
+    """Every play, skips included."""
+    heard.upsert(
+        [
+            {
+                "play_id": fact.event.play_id,
+                "user_id": fact.event.user_id,
+                "track_id": fact.event.track_id,
+                "heard_seconds": fact.event.heard_seconds,
+                "share": _share(fact.event),
+                "at": _in_utc(fact.event.at, fact.time),
+            }
+            for fact in facts
+        ]
+    )
+
+
+# The last of the projections: where tables are written one by one, nothing is dirty before its row is there.
+@router.keeps(DirtyRow, hears=(EmbeddingDone, AudioFingerprinted, DuplicateDetected, TrackPublished, PlayRecorded))
+def keep_dirty(facts: Sequence[Recorded[Any]], dirty: Writer) -> None:
+    """In the transaction that changes the row: what is not indexed yet can be seen, whenever the process dies."""
+    dirty.upsert([_dirty(fact) for fact in facts])
+
+
+def _dirty(fact: Recorded[Any]) -> dict[str, Any]:
+    event = fact.event
+    kind: Kind = "track"
+    if isinstance(event, AudioFingerprinted | DuplicateDetected):
+        kind = "sound"
+    if isinstance(event, PlayRecorded):
+        kind = "user"
+    subject = event.user_id if isinstance(event, PlayRecorded) else event.track_id
+    return {"stream": fact.stream, "kind": kind, "id": subject, "sequence": fact.sequence}
+
+
+def name_key(name: str) -> bytes:
+    """A name as it is compared: without case, accents and extra spaces; in bytes, whose order is the same everywhere.
+
+    >>> name_key("  Björk ") == name_key("bjork")
+    True
+    """
+    bare = (letter for letter in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(letter))
+    return " ".join("".join(bare).split()).encode("utf-8", "replace")[:NAME_BYTES]
+
+
+def _share(play: PlayRecorded) -> float | None:
+    return play.heard_seconds / play.duration_seconds if play.duration_seconds else None
+
+
+def _in_utc(at: str, otherwise: str) -> str:
+    """One spelling of the time, so that times sort as text; the event's own time where `at` cannot be read."""
+    try:
+        told = datetime.fromisoformat(at)
+    except ValueError:
+        return otherwise
+    return stamp(told if told.tzinfo else told.replace(tzinfo=UTC))

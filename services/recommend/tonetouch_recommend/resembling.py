@@ -1,0 +1,38 @@
+"""Resembling: published tracks that are like a given one. Answers `FindSimilar`.
+
+Like means: described by similar facts (tempo, moods, key, energy, genre, names). How it sounds is not in there yet.
+"""
+
+from typing import Final
+
+from tonetouch_contracts.finding import FindSimilar, Found
+from tonetouch_contracts.message import Page
+from tonetouch_runtime import Floor, Refused, Router, page_size
+
+from tonetouch_recommend.indexes import TRACKS, on_offer
+from tonetouch_recommend.indexing import Indexes
+from tonetouch_recommend.searching import Ranked, page_of
+
+router = Router()
+
+DEPTH: Final = 100
+
+
+@router.answers(FindSimilar)
+async def find_similar(command: FindSimilar, floor: Floor) -> Page[Found]:
+    """The nearest first, without the track itself. Raises Refused where it is unknown or not published."""
+    page_size(command.limit)
+    indexes = floor.get(Indexes)
+    await indexes.settled("track")
+    points = await indexes.engine.get(TRACKS, [command.track_id])
+    if not points:
+        raise Refused("not_found", f"There is no published track {command.track_id}.")
+    hits = await indexes.engine.query(
+        TRACKS,
+        points[0].vector,
+        limit=DEPTH,
+        where=on_offer(command.region, command.explicit_allowed),
+        exclude=[command.track_id],
+    )
+    ranking = [Ranked(hit.id, hit.score, "description") for hit in hits]
+    return await page_of(ranking, command.limit, command.cursor, floor)

@@ -1,0 +1,146 @@
+"""Searching: published tracks by the meaning of a sentence. Answers `SearchTracks`.
+
+A sentence is compared with every description and every passage of lyrics, and a track scores as its nearest text: both
+are cosines of one model, so they can be held against each other. Names come first: somebody who types a title or an
+artist means just that, and a vector cannot know. They are compared whole or by their beginning, without case and
+accents, and count as 1.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import ColumnElement, RowMapping, or_, select
+from tonetouch_contracts.finding import Found, SearchTracks
+from tonetouch_contracts.identity import TrackId
+from tonetouch_contracts.message import Page
+from tonetouch_runtime import Floor, Refused, Router, Unavailable, decode_cursor, encode_cursor, page_size
+from tonetouch_runtime.ai import AIInputRefused, TextToEmbed
+
+from tonetouch_recommend.indexes import LYRICS, TRACKS, on_offer, passage_of
+from tonetouch_recommend.indexing import Indexes
+from tonetouch_recommend.learning import EmbeddingRow, ShelfRow, name_key
+from tonetouch_recommend.vectors.collection import Hit, Vector
+
+router = Router()
+
+MOST_CHARACTERS: Final = 500
+DEPTH: Final = 100
+"""How many of each kind are looked at, whatever the page: all pages come from one ranking."""
+MOST_NAMED: Final = 50
+SHORTEST_BEGINNING: Final = 3
+"""Bytes of a name before its beginning is enough: with one letter everybody would be meant."""
+
+
+@router.answers(SearchTracks)
+async def search_tracks(command: SearchTracks, floor: Floor) -> Page[Found]:
+    """A page of the ranking. Raises Refused for an empty or overlong sentence."""
+    text = " ".join(command.query.split())
+    if not text:
+        raise Refused(
+            "invalid", "There is nothing to search for.", "Say a title, an artist, or what it should sound like."
+        )
+    if len(text) > MOST_CHARACTERS:
+        raise Refused(
+            "invalid", f"A search is at most {MOST_CHARACTERS} characters, not {len(text)}.", "Say it shorter."
+        )
+    page_size(command.limit)
+    await floor.get(Indexes).settled("track")
+    return await find(msgspec.structs.replace(command, query=text), await _meaning(text, floor), floor)
+
+
+async def find(command: SearchTracks, vector: Vector, floor: Floor) -> Page[Found]:
+    """The page for a sentence whose vector is known."""
+    engine, where = floor.get(Indexes).engine, on_offer(command.region, command.explicit_allowed)
+    described = await engine.query(TRACKS, vector, limit=DEPTH, where=where)
+    sung = await engine.query(LYRICS, vector, limit=DEPTH, where=where)
+    ranking = ranked(await _named(command, floor), described, sung)
+    return await page_of(ranking, command.limit, command.cursor, floor)
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """A track with its score, where it was found, and the number of the passage if that was in its lyrics."""
+
+    track_id: str
+    score: float
+    where: str
+    passage: int | None = None
+
+
+def ranked(named: Sequence[Ranked], described: Iterable[Hit], sung: Iterable[Hit]) -> list[Ranked]:
+    """Names first in their order, then every other track by its nearest text; equal ones by id."""
+    best: dict[str, Ranked] = {hit.id: Ranked(hit.id, hit.score, "description") for hit in described}
+    for hit in sung:
+        track_id, passage = passage_of(hit.id)
+        if track_id not in best or hit.score > best[track_id].score:
+            best[track_id] = Ranked(track_id, hit.score, "lyrics", passage)
+    first = {one.track_id: one for one in named}
+    others = [one for one in best.values() if one.track_id not in first]
+    return [*first.values(), *sorted(others, key=lambda one: (-one.score, one.track_id))]
+
+
+async def page_of(ranking: Sequence[Ranked], limit: int, cursor: str | None, floor: Floor) -> Page[Found]:
+    """One page of a ranking; the cursor is where the next one begins. Raises Refused for one that is not ours."""
+    size, start = page_size(limit), 0
+    if cursor is not None:
+        (start,) = (int(part) for part in decode_cursor(cursor, int))
+    if start < 0:
+        raise Refused("invalid", "The cursor is not one of ours.", "Start again without a cursor.")
+    shown = ranking[start : start + size]
+    texts = await _passages(shown, floor)
+    items = tuple(
+        Found(track_id=TrackId(one.track_id), score=one.score, where=one.where, passage=texts.get(one.track_id))
+        for one in shown
+    )
+    more = start + size < len(ranking)
+    return Page(items=items, next_cursor=encode_cursor(start + size) if more else None)
+
+
+async def _meaning(text: str, floor: Floor) -> Vector:
+    # What a person types is theirs: the answer is shared with nobody and the text is kept nowhere.
+    asked = [TextToEmbed(text=text, subject="search")]
+    try:
+        [answer] = await floor.ai.embed(asked, feature="search", share=False, keep_input=False)
+    except AIInputRefused as error:
+        raise Refused("invalid", str(error)) from None
+    if (answer.model, answer.dimension) != (TRACKS.model, TRACKS.dimension):
+        raise Unavailable(f"search speaks {answer.model}, and the index {TRACKS.model}: it has to be built anew")
+    return answer.vector
+
+
+async def _named(command: SearchTracks, floor: Floor) -> list[Ranked]:
+    """Tracks that are called so, or whose artist is: whole names before beginnings, titles before artists."""
+    shelf, key = floor.tables.live(ShelfRow), name_key(command.query)
+    if not key:
+        return []
+    query = select(shelf.c.track_id, shelf.c.title_key, shelf.c.artist_key)
+    query = query.where(or_(_begins(shelf.c.title_key, key), _begins(shelf.c.artist_key, key)))
+    if command.region is not None:
+        query = query.where(shelf.c.region == command.region)
+    if not command.explicit_allowed:
+        query = query.where(shelf.c.explicit == 0)
+    rows = await floor.tables.all(query.order_by(shelf.c.title_key, shelf.c.track_id).limit(MOST_NAMED))
+    return [
+        Ranked(row["track_id"], 1.0, "title" if row["title_key"].startswith(key) else "artist")
+        for row in sorted(rows, key=lambda row: _nearness(row, key))
+    ]
+
+
+def _begins(column: ColumnElement[Any], key: bytes) -> ColumnElement[bool]:
+    # Bytes have one order in every database, and 0xFF is in no UTF-8 text: what begins so lies in between.
+    return column.between(key, key + b"\xff") if len(key) >= SHORTEST_BEGINNING else column == key
+
+
+def _nearness(row: RowMapping, key: bytes) -> int:
+    wanted = (row["title_key"] == key, row["artist_key"] == key, row["title_key"].startswith(key), True)
+    return wanted.index(True)
+
+
+async def _passages(shown: Sequence[Ranked], floor: Floor) -> Mapping[str, str]:
+    wanted = {one.track_id: one.passage for one in shown if one.passage is not None}
+    if not wanted:
+        return {}
+    embeddings = floor.tables.live(EmbeddingRow)
+    sung = select(embeddings.c.track_id, embeddings.c.passage, embeddings.c.text).where(embeddings.c.kind == "lyrics")
+    rows = await floor.tables.all(sung.where(embeddings.c.track_id.in_(list(wanted))))
+    return {row["track_id"]: row["text"] for row in rows if wanted[row["track_id"]] == row["passage"]}

@@ -1,0 +1,21 @@
+"""The service on real servers, provisioned and empty."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from tonetouch_recommend.app import app
+from tonetouch_runtime import Floor, Settings, running
+
+from tests.runtime.installation import provision
+
+
+@pytest.fixture(name="installed")
+async def _installed(settings: Settings) -> Settings:
+    await provision(settings)
+    return settings
+
+
+@pytest.fixture(name="floor")
+async def _floor(installed: Settings) -> AsyncIterator[Floor]:
+    async with running(app, installed) as floor:
+        yield floor
