@@ -30,6 +30,7 @@ class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     text: str | None = None
     vector: bytes | None = None
     usage: Usage
+    started_at: str
     latency_ms: float
     input_ref: str | None = None
 
@@ -37,13 +38,13 @@ class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
         """Whether this very attempt was answered so: it may have been killed before it could say so."""
         return (self.job_id, self.attempt) == (job.job_id, job.attempt)
 
-    def recorded(self, job: Job, *, started_at: str, recorded_at: str) -> JobRecorded:
-        """The row of the attempt that was answered so."""
+    def recorded(self, job: Job, *, output_ref: str | None, recorded_at: str) -> JobRecorded:
+        """The row of the attempt that was answered so; it is the same whoever writes it."""
         return job.recorded(
             usage=self.usage,
             latency_ms=self.latency_ms,
-            output_ref=answer_key(job.input_hash),
-            started_at=started_at,
+            output_ref=output_ref,
+            started_at=self.started_at,
             recorded_at=recorded_at,
         )
 
@@ -96,7 +97,7 @@ async def closing(objects: Objects, started: JobStarted, recorded_at: str) -> Jo
     job = Job.of(started)
     kept = await Answers(objects).find(started.input_hash) if _HASH.fullmatch(started.input_hash) else None
     if kept is not None and kept.is_of(job):
-        return kept.recorded(job, started_at=started.started_at, recorded_at=recorded_at)
+        return kept.recorded(job, output_ref=answer_key(job.input_hash), recorded_at=recorded_at)
     return job.recorded(
         outcome="unknown",
         error="it was started and its end was never recorded",

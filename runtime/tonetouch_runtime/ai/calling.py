@@ -162,37 +162,33 @@ class Calls:
         kept = await self._answers.find(flight.input_hash)
         if kept is None:
             return False
-        now = self._now()
         if kept.is_of(flight.ask.job):
             # Ours from before a kill: it was paid for, and that is what the ledger has to say.
             cache = "miss"
-            row = kept.recorded(flight.ask.job, started_at=now, recorded_at=now)
+            row = kept.recorded(flight.ask.job, output_ref=answer_key(flight.input_hash), recorded_at=self._now())
         else:
-            row = self._reused(flight.ask, kept, cache, flight.began, now)
+            row = self._reused(flight.ask, kept, cache, flight.began, self._now())
         await self._record([flight], [row])
         flight.landing.set_result(Landed(answer=kept, cache=cache))
         return True
 
     async def _ask(self, group: Sequence[_Flight], call: Call) -> None:
         """Ask the model for a group of questions in one call."""
-        await asyncio.gather(*(self._keep_input(flight.ask) for flight in group))
-        started_at, began = self._now(), time.perf_counter()
-        await self._log.pour(*(flight.ask.job.started(started_at) for flight in group))
+        started_at = self._now()
+        starts = (flight.ask.job.started(started_at) for flight in group)
+        await asyncio.gather(self._log.pour(*starts), *(self._keep_input(flight.ask) for flight in group))
+        began = time.perf_counter()
         for flight in group:
             flight.started_at, flight.began = started_at, began
         given = await asyncio.to_thread(call, [flight.number for flight in group])
         latency_ms = milliseconds_since(began)
-        answers = [_kept(flight.ask, answer, latency_ms) for flight, answer in zip(group, given, strict=True)]
+        answers = [
+            _kept(flight.ask, answer, started_at, latency_ms) for flight, answer in zip(group, given, strict=True)
+        ]
         ways = (self._keep(flight, answer) for flight, answer in zip(group, answers, strict=True))
         output_refs = await asyncio.gather(*ways)
         rows = [
-            flight.ask.job.recorded(
-                usage=answer.usage,
-                latency_ms=latency_ms,
-                output_ref=output_ref,
-                started_at=started_at,
-                recorded_at=self._now(),
-            )
+            answer.recorded(flight.ask.job, output_ref=output_ref, recorded_at=self._now())
             for flight, answer, output_ref in zip(group, answers, output_refs, strict=True)
         ]
         await self._record(group, rows)
@@ -270,7 +266,7 @@ class Calls:
         return stamp(self._clock.now())
 
 
-def _kept(ask: Ask, answer: Answer, latency_ms: float) -> KeptAnswer:
+def _kept(ask: Ask, answer: Answer, started_at: str, latency_ms: float) -> KeptAnswer:
     return KeptAnswer(
         job_id=ask.job.job_id,
         attempt=ask.job.attempt,
@@ -279,6 +275,7 @@ def _kept(ask: Ask, answer: Answer, latency_ms: float) -> KeptAnswer:
         text=answer.text,
         vector=answer.vector,
         usage=answer.usage,
+        started_at=started_at,
         latency_ms=latency_ms,
         input_ref=ask.job.input_ref,
     )

@@ -16,12 +16,14 @@ from pathlib import Path
 
 import msgspec
 from tonetouch_contracts.job import JobRecorded, JobStarted
+from tonetouch_contracts.manifest import stream_of
 from tonetouch_runtime import Bus, Log, Objects, Settings, SystemClock
 from tonetouch_runtime.ai import Embedded, TextToEmbed
 from tonetouch_runtime.ai.asking import AITask
 from tonetouch_runtime.ai.client import AIClient
 from tonetouch_runtime.ai.local import Fact, Template
 from tonetouch_runtime.ai.providers import Answer, LocalProvider
+from tonetouch_runtime.provisioning import apply
 
 PATIENCE_SECONDS = 20.0
 
@@ -70,6 +72,15 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
     bus: Bus
     log: Log
     objects: Objects
+
+
+async def provision_ai(settings: Settings) -> None:
+    """What the client stands on, and none of the other streams."""
+    bus = await Bus.connect(settings.nats_url, "provisioning")
+    await apply(bus.jetstream, [stream_of(JobStarted)], (), ())
+    await bus.close()
+    async with Objects(settings.object_store) as objects:
+        await objects.ensure_bucket()
 
 
 @asynccontextmanager

@@ -8,13 +8,12 @@ import pytest
 from tonetouch_runtime import Settings
 from tonetouch_runtime.ai.accounting import MOST_ERROR_CHARACTERS, Step, in_words
 
-from tests.runtime.ai.clients import Connected, connected, rows
-from tests.runtime.installation import provision
+from tests.runtime.ai.clients import Connected, connected, provision_ai, rows
 
 
 @pytest.fixture(name="client")
 async def _client(settings: Settings) -> AsyncIterator[Connected]:
-    await provision(settings)
+    await provision_ai(settings)
     async with connected(settings) as client:
         yield client
 

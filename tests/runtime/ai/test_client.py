@@ -15,9 +15,8 @@ from tonetouch_runtime.ai.client import AIClient
 from tonetouch_runtime.ai.local import EngineMissing, Fact, LocalEngines, Pattern
 from tonetouch_runtime.ai.providers import LocalProvider
 
-from tests.runtime.ai.clients import Connected, ask_singly, caches, connected, rows, shut, the_same, until
+from tests.runtime.ai.clients import Connected, ask_singly, caches, connected, provision_ai, rows, shut, the_same, until
 from tests.runtime.ai.pictures import ORANGE, encoded, flat
-from tests.runtime.installation import provision
 
 TEMPLATE = ((Pattern("{title} is by {by}.", needs=("title", "by")),),)
 FACTS = (Fact(id="1", name="title", value="Rain"), Fact(id="2", name="by", value="Ada"))
@@ -25,7 +24,7 @@ FACTS = (Fact(id="1", name="title", value="Rain"), Fact(id="2", name="by", value
 
 @pytest.fixture(name="client")
 async def _client(settings: Settings) -> AsyncIterator[Connected]:
-    await provision(settings)
+    await provision_ai(settings)
     async with connected(settings) as client:
         yield client
 

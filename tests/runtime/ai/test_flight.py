@@ -20,13 +20,13 @@ from tests.runtime.ai.clients import (
     ask_singly,
     caches,
     connected,
+    provision_ai,
     rows,
     shut,
     the_same,
     until,
     until_started,
 )
-from tests.runtime.installation import provision
 
 SECONDS = 1.5
 """A short life for leases, so that no test waits long for one to run out; the server takes none under a second."""
@@ -34,7 +34,7 @@ SECONDS = 1.5
 
 @pytest.fixture(name="client")
 async def _client(settings: Settings) -> AsyncIterator[Connected]:
-    await provision(settings)
+    await provision_ai(settings)
     async with connected(settings, lease_seconds=SECONDS) as client:
         yield client
 
