@@ -1,6 +1,6 @@
 """The five indexes: what each holds, and how rows become its points. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -117,6 +117,11 @@ def cut(text: str) -> str:
     return text.encode("utf-8", "replace")[:MOST_BYTES].decode("utf-8", "ignore")
 
 
+def is_id(text: str) -> bool:
+    """Whether a point can have this id; one that cannot is in no index."""
+    return 1 <= len(text.encode()) <= MOST_BYTES
+
+
 def fits(embedding: Row, collection: Collection) -> bool:
     """Whether a stored vector belongs into this collection."""
     width = len(embedding["vector"] or b"") // 2
@@ -134,10 +139,3 @@ def _filters(shelf: Row) -> dict[str, Any]:
 
 def _known(payload: Mapping[str, PayloadValue | None]) -> Payload:
     return {field: value for field, value in payload.items() if value is not None}
-
-
-def unit_rows(vectors: Sequence[Vector]) -> Vector:
-    """Vectors stacked, each at length one; shape (count, dimension)."""
-    stacked = np.stack(vectors).astype(np.float32)
-    lengths = np.linalg.norm(stacked, axis=1, keepdims=True)
-    return np.asarray(stacked / np.where(lengths > 0, lengths, 1.0), dtype=np.float32)

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, and_, delete, select
 from tonetouch_contracts.message import Positions
 from tonetouch_runtime import Floor, Misconfigured, NotNow, Writer
 
-from tonetouch_recommend.indexes import COLLECTIONS
+from tonetouch_recommend.indexes import COLLECTIONS, is_id
 from tonetouch_recommend.learning import DirtyRow, HeardRow, Kind
 from tonetouch_recommend.pairing import filled, pair, remember_filled
 from tonetouch_recommend.pointing import Change, pointing_sounds, pointing_tracks, pointing_users
@@ -140,7 +140,7 @@ class Indexes:
         self.refused[change.collection.name].difference_update(change.ids)
         self.refused[change.collection.name].update(change.refused)
         kept = {point.id for point in change.points}
-        if gone := [point_id for point_id in change.ids if point_id not in kept]:
+        if gone := [point_id for point_id in change.ids if point_id not in kept and is_id(point_id)]:
             await self.engine.delete(change.collection, gone)
         if change.points:
             await self.engine.upsert(change.collection, change.points)

@@ -59,13 +59,17 @@ async def pointing_tracks(ids: Sequence[str], floor: Floor) -> list[Change]:
 
 async def pointing_users(ids: Sequence[str], floor: Floor) -> list[Change]:
     """The listeners' tastes."""
-    points = []
+    points, refused = list[Point](), dict[str, str]()
     for user_id in ids:
         plays = await plays_of(user_id, floor)
         vectors = await vectors_of({play.track_id for play in plays}, floor)
-        if (vector := await asyncio.to_thread(taste, plays, vectors)) is not None:
-            points.append(Point(user_id, vector, {"plays": len(plays)}))
-    return [Change(TASTE, ids, points)]
+        if (vector := await asyncio.to_thread(taste, plays, vectors)) is None:
+            continue
+        try:
+            points.append(TASTE.admit(Point(user_id, vector, {"plays": len(plays)})))
+        except UnfitPointError as error:
+            refused[user_id] = str(error)
+    return [Change(TASTE, ids, points, refused)]
 
 
 async def plays_of(user_id: str, floor: Floor) -> list[Play]:
