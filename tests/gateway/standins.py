@@ -67,6 +67,11 @@ class Services:
         routers = {"catalog": catalog, "ingest": ingest, "recommend": recommend, "ai-ledger": ledger}
         return [App(name=name, routers=(router,)) for name, router in routers.items()]
 
+    def forget(self) -> None:
+        """Be as new."""
+        for known in (self.tracks, self.ingests, self.found, self.mixes, self.jobs, self.asked, self.refusing):
+            known.clear()
+
     def last(self, kind: type[Any]) -> Any:
         """The last command of this kind that was asked."""
         return next(command for command in reversed(self.asked) if isinstance(command, kind))

@@ -12,6 +12,8 @@ from tonetouch_runtime import Refused, Unavailable
 from tests.gateway.standins import AUTHORIZED, Installation
 from tests.gateway.wire import FORM_TYPE, exchange, form, part, pieces
 
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+
 SONG = b"not really music" * 1000
 
 
@@ -127,10 +129,10 @@ async def test_when_nobody_knows_what_became_of_it_the_bytes_stay(
     ],
 )
 async def test_a_form_that_cannot_be_taken_is_a_problem(
-    installed: Installation, body: bytes, status: int, code: str
+    installed: Installation, monkeypatch: pytest.MonkeyPatch, body: bytes, status: int, code: str
 ) -> None:
     """No file, an empty one, a form cut short, nothing at all, and too much of something."""
-    installed.gateway.settings.upload_limit_bytes = 1 << 20
+    monkeypatch.setattr(installed.gateway.settings, "upload_limit_bytes", 1 << 20)
     for headers in ({"content-length": str(len(body))}, {}):
         reply = await exchange(
             installed.port,

@@ -18,7 +18,13 @@ _SCOPE_KEY = "tonetouch.body"
 @dataclass
 class _Body:
     ended: bool
+    limit_bytes: int | None
+    announced_bytes: int
     seen_bytes: int = 0
+
+    def check(self) -> None:
+        if self.limit_bytes is not None and max(self.announced_bytes, self.seen_bytes) > self.limit_bytes:
+            raise TooLarge("the body", max_bytes=self.limit_bytes)
 
 
 class Bounding:
@@ -33,38 +39,30 @@ class Bounding:
         await self._app(scope, receive, send)
 
 
-def has_more(request: Request) -> bool:
-    """Whether the client may still be sending the body of this request."""
+def give_up_body(request: Request) -> bool:
+    """Nobody wants the rest of the body, however long it is; says whether the client may still be sending it."""
     body: _Body | None = request.scope.get(_SCOPE_KEY)
-    return body is not None and not body.ended
+    if body is None:
+        return False
+    body.limit_bytes = None
+    return not body.ended
 
 
 def _bounded(scope: Scope, receive: Receive) -> Receive:
     headers = Headers(scope=scope)
     announced = headers.get("content-length", "")
-    body = _Body(ended="transfer-encoding" not in headers and announced in ("", "0"))
-    scope[_SCOPE_KEY] = body
-    check = _unbounded if (scope["method"], scope["path"]) == UPLOAD else _small
-    size = int(announced) if announced.isdecimal() and len(announced) < 19 else 0
+    body = scope[_SCOPE_KEY] = _Body(
+        ended="transfer-encoding" not in headers and announced in ("", "0"),
+        limit_bytes=None if (scope["method"], scope["path"]) == UPLOAD else SMALL_BODY_BYTES,
+        announced_bytes=int(announced) if announced.isdecimal() and len(announced) < 19 else 0,
+    )
 
     async def receive_bounded() -> Message:
-        check(size)
+        body.check()
         message = await receive()
-        if message["type"] == "http.request":
-            body.seen_bytes += len(message.get("body", b""))
-            body.ended = not message.get("more_body", False)
-            check(body.seen_bytes)
-        else:
-            body.ended = True
+        body.seen_bytes += len(message.get("body", b""))
+        body.ended = not message.get("more_body", False)
+        body.check()
         return message
 
     return receive_bounded
-
-
-def _unbounded(_: int) -> None:
-    return
-
-
-def _small(size: int) -> None:
-    if size > SMALL_BODY_BYTES:
-        raise TooLarge("the body", max_bytes=SMALL_BODY_BYTES)

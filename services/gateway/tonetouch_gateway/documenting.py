@@ -37,6 +37,7 @@ def described_api() -> FastAPI:
         description=_DESCRIPTION,
         docs_url="/docs",
         redoc_url=None,
+        redirect_slashes=False,
         openapi_tags=[{"name": name, "description": said} for name, said in _TAGS.items()],
         generate_unique_id_function=_function_name,
     )

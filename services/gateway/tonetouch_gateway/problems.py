@@ -31,7 +31,7 @@ from starlette.responses import JSONResponse, Response
 from tonetouch_contracts.message import ProblemCode
 from tonetouch_runtime import Refused, Unavailable
 
-from tonetouch_gateway.bounding import has_more
+from tonetouch_gateway.bounding import give_up_body
 from tonetouch_gateway.identifying import NotIdentified
 from tonetouch_gateway.lingering import Lingering
 from tonetouch_gateway.multipart import ClientLeft, EmptyFile, Malformed, MissingFile, TooLarge, UploadRefused
@@ -125,7 +125,7 @@ def problem(
     if seconds := _RETRY_AFTER_SECONDS.get(code):
         found["retry-after"] = str(seconds)
     answer = JSONResponse(said.model_dump(exclude_none=True), status, found, MEDIA_TYPE)
-    return Lingering(answer) if has_more(request) else answer
+    return Lingering(answer) if give_up_body(request) else answer
 
 
 def in_shape(request: Request, answer: Response) -> Response:
