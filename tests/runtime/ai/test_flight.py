@@ -152,17 +152,32 @@ async def test_when_the_holder_fails_another_asks_at_once(client: Connected, set
     assert [row.outcome for row in recorded] == ["failed", "succeeded"]
 
 
-async def test_two_batches_that_overlap_do_not_wait_for_each_other(client: Connected, settings: Settings) -> None:
-    """Each asks what is its own first: neither holds what the other waits for."""
+async def test_a_batch_asks_what_is_its_own_before_it_waits(client: Connected, settings: Settings) -> None:
+    """Two that overlap never hold what the other waits for: what nobody else asks goes upstream at once."""
     async with connected(settings, lease_seconds=SECONDS) as other:
-        words = [text for number in range(20) for text in the_same(1, f"text {number}")]
-        async with asyncio.timeout(20):
-            one, two = await asyncio.gather(
-                client.ai.embed(words, feature="test"), other.ai.embed(words[::-1], feature="test")
-            )
-        asked = [text for batch in client.provider.batches + other.provider.batches for text in batch]
-    assert sorted(asked) == sorted(text.text for text in words)
-    assert [a.vector.tobytes() for a in one] == [b.vector.tobytes() for b in reversed(two)]
+        gate = threading.Event()
+        client.provider.gate = shut(gate)
+        first = asyncio.create_task(client.ai.embed(the_same(1, "shared"), feature="test"))
+        await until(lambda: client.provider.calls)
+        both = [*the_same(1, "shared"), *the_same(1, "its own")]
+        second = asyncio.create_task(other.ai.embed(both, feature="test"))
+        await until(lambda: other.provider.calls)
+        assert other.provider.batches == [["its own"]]
+        gate.set()
+        [shared], found = await asyncio.gather(first, second)
+    assert [one.cache for one in found] == ["coalesced", "miss"]
+    assert found[0].vector.tobytes() == shared.vector.tobytes()
+    assert other.provider.calls == 1
+
+
+async def test_an_answered_question_stays_leased_for_a_while(client: Connected) -> None:
+    """Whoever looked for the answer a moment too early does not get the lease; nobody renews it, and it runs out."""
+    await client.ai.embed(the_same(), feature="test")
+    [started], _ = await rows(client.bus)
+    assert await Leases(client.bus, owner="tests").take(started.input_hash) is None
+    async with asyncio.timeout(20):
+        while (await client.bus.jetstream.stream_info(AI_LEASES.name)).state.messages:
+            await asyncio.sleep(0.05)
 
 
 async def test_a_lease_is_had_by_one(client: Connected) -> None:
