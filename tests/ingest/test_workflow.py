@@ -13,7 +13,7 @@ from tonetouch_contracts.upload import (
     StepSkipped,
 )
 from tonetouch_ingest.upload import STEPS, Upload
-from tonetouch_ingest.workflow import ATTEMPTS, WAITS_FOR, begin, end, fail, ready, retry, skip_for_duplicate
+from tonetouch_ingest.workflow import ATTEMPTS, WAITS_FOR, begin, end, fail, leave_out, ready, retry
 from tonetouch_runtime.testing import given
 
 from tests.ingest.uploads import (
@@ -41,6 +41,10 @@ def failed_for_good(step: StepName, *, rejected: bool = False) -> tuple[Event, .
         StepFailed(track_id=TRACK, step=step, attempt=1, error="broken", final=True),
         IngestFailed(track_id=TRACK, step=step, reason="broken", rejected=rejected),
     )
+
+
+def skipped(step: StepName, reason: str) -> StepSkipped:
+    return StepSkipped(track_id=TRACK, step=step, reason=reason)
 
 
 def test_every_step_has_its_row_in_the_table() -> None:
@@ -104,11 +108,51 @@ def test_after_the_last_attempt_the_upload_fails() -> None:
 
 
 def test_a_file_at_fault_is_rejected_at_once() -> None:
-    """Trying a broken file again would not mend it."""
+    """Trying a broken file again would not mend it; no step waits for ever, in the same decision."""
     given(Upload(), STARTED, began("stage")).when(partial(fail, step="stage", error="no sound", rejected=True)).then(
         StepFailed(track_id=TRACK, step="stage", attempt=1, error="no sound", final=True),
         IngestFailed(track_id=TRACK, step="stage", reason="no sound", rejected=True),
+        *(skipped(step, "the upload was rejected") for step in STEPS if step != "stage"),
     )
+
+
+def test_a_rejection_ends_what_runs_beside_it() -> None:
+    """What the other step finds, or how it fails, is no longer wanted; what was done before stays done."""
+    past = (STARTED, STAGED, began("fingerprint"), began("analyse"))
+    rejected = given(Upload(), *past).when(partial(fail, step="fingerprint", error="cut off", rejected=True)).events
+    upload = after(*past, *rejected, IngestCompleted(track_id=TRACK, outcome="rejected"))
+    states = {name: step.state for name, step in upload.steps.items()}
+    assert (states.pop("stage"), states.pop("fingerprint")) == ("done", "failed")
+    assert set(states.values()) == {"skipped"}
+    assert end(upload, "analyse", (ANALYSED,)) == ()
+    assert fail(upload, "analyse", "cut off", rejected=True) == ()
+    assert fail(upload, "fingerprint", "cut off", rejected=True) == ()
+
+
+def test_a_rejection_outweighs_a_failure() -> None:
+    """Once it is known that the file is at fault, no retry will help."""
+    past = (STARTED, STAGED, began("fingerprint"), began("analyse"), *failed_for_good("fingerprint"))
+    rejected = given(Upload(), *past).when(partial(fail, step="analyse", error="cut off", rejected=True)).events
+    assert after(*past, *rejected).is_rejected
+    given(Upload(), *past, *rejected).when(retry).refused("conflict")
+
+
+def test_a_step_beside_the_failed_one_is_retried_with_it() -> None:
+    """Its task is gone from the queue, whether it failed then or never said how it ended."""
+    past = (STARTED, STAGED, began("fingerprint"), began("analyse"), *failed_for_good("fingerprint"))
+    given(Upload(), *past).when(partial(fail, step="analyse", error="away", rejected=False)).then(
+        StepFailed(track_id=TRACK, step="analyse", attempt=1, error="away", final=True)
+    )
+    both = [IngestRetried(track_id=TRACK, step=step) for step in ("fingerprint", "analyse")]
+    given(Upload(), *past).when(retry).then(*both)
+    assert ready(after(*past, *both)) == ["fingerprint", "analyse"]
+
+
+def test_without_a_cover_there_is_nothing_to_describe() -> None:
+    """The step is left out before anybody begins it, so no attempt of it has to be accounted for."""
+    assert leave_out(after(STARTED)) == []
+    assert leave_out(after(STARTED, STAGED)) == [skipped("describe_cover", "there is no cover")]
+    assert leave_out(after(STARTED, STAGED, skipped("describe_cover", "there is no cover"))) == []
 
 
 def test_about_may_fail_without_failing_the_track() -> None:
@@ -123,13 +167,13 @@ def test_about_may_fail_without_failing_the_track() -> None:
 def test_a_duplicate_skips_what_would_be_thrown_away() -> None:
     """Neither vectors nor texts are made of it; publish still tells catalog."""
     upload = after(STARTED, STAGED, FINGERPRINTED, DUPLICATE, ANALYSED)
-    skipped = skip_for_duplicate(upload)
-    assert [event.step for event in skipped if isinstance(event, StepSkipped)] == [
+    left_out = leave_out(upload)
+    assert {event.step for event in left_out if isinstance(event, StepSkipped)} == {
         "embed",
         "describe_cover",
         "write_about",
-    ]
-    assert ready(after(STARTED, STAGED, FINGERPRINTED, DUPLICATE, ANALYSED, *skipped)) == ["publish"]
+    }
+    assert ready(after(STARTED, STAGED, FINGERPRINTED, DUPLICATE, ANALYSED, *left_out)) == ["publish"]
 
 
 def test_a_failed_upload_waits_for_an_operator() -> None:

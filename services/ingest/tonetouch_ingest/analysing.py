@@ -11,7 +11,6 @@ from tonetouch_runtime import Floor
 
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.ears import Ears
-from tonetouch_ingest.staging import audio_key
 
 MODEL = "essentia-2.1b6+moods@1"
 _FEWEST_MOOD_POINTS = 0.5
@@ -19,7 +18,7 @@ _FEWEST_MOOD_POINTS = 0.5
 
 async def analyse(attempt: Attempt, floor: Floor) -> Sequence[Event]:
     """Measure the recording, in a process of its own."""
-    measured = (await floor.get(Ears).hear(audio_key(attempt.audio.sha256))).measurement
+    measured = (await floor.get(Ears).hear(attempt.upload)).measurement
     words = tuple(word for word, score in measured.moods if score >= _FEWEST_MOOD_POINTS)
     return (
         AudioAnalysed(

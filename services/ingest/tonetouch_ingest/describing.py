@@ -1,25 +1,23 @@
 """Describe the cover: an alternative text for people who do not see it.
 
-Finds `CoverDescribed`, or `StepSkipped` where there is no cover.
+Finds `CoverDescribed`. Where there is no cover the step is left out.
 """
 
 from collections.abc import Sequence
 
 from tonetouch_contracts.message import Event
-from tonetouch_contracts.upload import CoverDescribed, StepSkipped
+from tonetouch_contracts.upload import CoverDescribed
 from tonetouch_runtime import Floor
 
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.listening.cover import MAXIMUM_BYTES
-from tonetouch_ingest.staging import image_key
+from tonetouch_ingest.shelving import picture_key
 
 
 async def describe_cover(attempt: Attempt, floor: Floor) -> Sequence[Event]:
     """Have the picture described, from its pixels and from the names that are known."""
     staged = attempt.staged
-    if staged.cover is None:
-        return (StepSkipped(track_id=attempt.track_id, step="describe_cover", reason="there is no cover"),)
-    image = await floor.objects.get(image_key(staged.cover.sha256), max_bytes=MAXIMUM_BYTES)
+    image = await floor.objects.get(picture_key(attempt.track_id), max_bytes=MAXIMUM_BYTES)
     described = await floor.ai.describe_image(
         image,
         {"title": staged.album or staged.title, "by": staged.artist},

@@ -10,11 +10,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tonetouch_runtime import Floor
+from tonetouch_runtime import Floor, ObjectMissing
 
 from tonetouch_ingest.listening.findings import AudioFacts, Heard
 from tonetouch_ingest.listening.workers import Workers
 from tonetouch_ingest.scratch import Scratch
+from tonetouch_ingest.shelving import audio_key
+from tonetouch_ingest.upload import Upload
 
 REMEMBERED = 256
 """Findings kept: a few kilobytes each, and the two steps of a file follow each other closely."""
@@ -32,17 +34,26 @@ class Ears:
         """What a file says about itself. Raises AudioRefused or WorkFailed."""
         return await self._workers.run("probe", path)
 
-    async def hear(self, key: str) -> Heard:
-        """Fingerprint and measurement of the object under `key`. Raises AudioRefused or WorkFailed."""
+    async def hear(self, upload: Upload) -> Heard:
+        """Fingerprint and measurement of a staged upload. Raises AudioRefused, WorkFailed or ObjectMissing."""
+        assert upload.started is not None, "only what was staged is heard"
+        key = audio_key(upload.started.sha256)
         task = self._heard.get(key)
         if task is None or (task.done() and (task.cancelled() or task.exception())):
-            task = self._heard[key] = asyncio.create_task(self._listen(key))
+            task = self._heard[key] = asyncio.create_task(self._listen(key, upload.started.object_key))
             if len(self._heard) > REMEMBERED:
                 self._heard.popitem(last=False)
         # One of the two who wait may be cancelled; the other still wants the answer.
         return await asyncio.shield(task)
 
-    async def _listen(self, key: str) -> Heard:
+    async def _listen(self, key: str, origin: str) -> Heard:
+        try:
+            return await self._listen_to(key)
+        except ObjectMissing:
+            # The same bytes were rejected in another upload a moment ago and went with it. Hear for ourselves.
+            return await self._listen_to(origin)
+
+    async def _listen_to(self, key: str) -> Heard:
         async with self._scratch.holding(key) as path:
             return await self._workers.run("listen", path)
 

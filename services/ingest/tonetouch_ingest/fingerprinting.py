@@ -13,14 +13,13 @@ from tonetouch_runtime import Floor
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.ears import Ears
 from tonetouch_ingest.listening.fingerprint import decode_compressed, vector
-from tonetouch_ingest.staging import audio_key
 
 MODEL = "chromaprint-1+fourier-256@1"
 
 
 async def fingerprint(attempt: Attempt, floor: Floor) -> Sequence[Event]:
     """Listen to the file once and keep its Chromaprint, with a vector where the sound is long enough for one."""
-    taken = (await floor.get(Ears).hear(audio_key(attempt.audio.sha256))).fingerprint
+    taken = (await floor.get(Ears).hear(attempt.upload)).fingerprint
     found = vector(decode_compressed(taken.compressed)) if taken.compressed else None
     return (
         AudioFingerprinted(

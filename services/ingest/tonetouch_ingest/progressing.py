@@ -25,9 +25,9 @@ from tonetouch_contracts.upload import (
 )
 from tonetouch_runtime import Floor, Recorded, Router
 
-from tonetouch_ingest.staging import discard
+from tonetouch_ingest.shelving import discard
 from tonetouch_ingest.upload import Upload
-from tonetouch_ingest.workflow import ready, skip_for_duplicate
+from tonetouch_ingest.workflow import leave_out, ready
 
 router = Router()
 
@@ -52,20 +52,22 @@ async def progress(fact: Recorded[Event], floor: Floor) -> None:
     """Queue every step that has become ready. The queue holds a step once, so hearing twice queues once."""
     track_id = fact.event.entity_id
     upload = (await floor.log.load("INGEST", track_id, Upload())).state
-    if upload.failed is not None and upload.failed.rejected and upload.completed is None:
-        await _reject(upload, upload.failed.reason, floor)
+    if upload.failed is not None and upload.failed.rejected:
+        if upload.completed is None:
+            await _reject(upload, upload.failed.reason, floor)
         return
-    if skip_for_duplicate(upload):
-        upload = (await floor.log.transact("INGEST", track_id, Upload(), skip_for_duplicate)).state
+    if leave_out(upload):
+        upload = (await floor.log.transact("INGEST", track_id, Upload(), leave_out)).state
     for step in ready(upload):
         await floor.enqueue("INGEST_Q", step, track_id)
 
 
 async def _reject(upload: Upload, reason: str, floor: Floor) -> None:
+    """Tidy up before it is said that this is the end: a killed process does all of it again."""
     await floor.ask(RejectTrack(track_id=upload.track_id, reason=reason))
+    await discard(upload, floor, audio=True)
 
     def complete(now: Upload) -> Sequence[Event]:
         return () if now.completed else (IngestCompleted(track_id=upload.track_id, outcome="rejected"),)
 
     await floor.log.transact("INGEST", upload.track_id, Upload(), complete)
-    await discard(upload, floor, audio=True)

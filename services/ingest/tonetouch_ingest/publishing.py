@@ -12,7 +12,7 @@ from tonetouch_contracts.upload import IngestCompleted
 from tonetouch_runtime import Floor
 
 from tonetouch_ingest.attempt import Attempt
-from tonetouch_ingest.staging import discard
+from tonetouch_ingest.shelving import discard, shelve
 
 
 async def publish(attempt: Attempt, floor: Floor) -> Sequence[Event]:
@@ -22,6 +22,7 @@ async def publish(attempt: Attempt, floor: Floor) -> Sequence[Event]:
         reason = "the same file" if duplicate.by == "bytes" else "the same recording"
         await floor.ask(MarkDuplicate(track_id=attempt.track_id, of=duplicate.of, reason=reason))
     else:
+        await shelve(attempt.upload, floor)
         await floor.ask(_complete(attempt, floor.settings.default_region))
     await discard(attempt.upload, floor, audio=duplicate is not None)
     return (IngestCompleted(track_id=attempt.track_id, outcome="duplicate" if duplicate else "published"),)

@@ -17,9 +17,12 @@ class Scratch:
         self._floor = floor
 
     @asynccontextmanager
-    async def holding(self, key: str, suffix: str = "") -> AsyncIterator[Path]:
-        """An object as a file for as long as the block lasts. Raises ObjectMissing."""
-        path = self._folder / f"{self._floor.clock.new_id()}{suffix}"
+    async def holding(self, key: str) -> AsyncIterator[Path]:
+        """An object as a file for as long as the block lasts. Raises ObjectMissing.
+
+        Its name has no ending: what a file is, its bytes tell.
+        """
+        path = self._folder / self._floor.clock.new_id()
         try:
             await self._floor.objects.download(key, path)
             yield path

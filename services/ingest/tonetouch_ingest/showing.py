@@ -137,7 +137,7 @@ def _steps(fact: Recorded[Any]) -> list[dict[str, Any]]:
             return [_row(event, event.step, state="skipped", ended_at=fact.time)]
         case IngestRetried():
             return [_row(event, event.step, state="waiting", ended_at=None)]
-        case EmbeddingDone(kind="lyrics"):
+        case EmbeddingDone(kind="lyrics") | IngestCompleted(outcome="rejected"):
             return []
     return [_row(event, FINDS[type(event)], state="done", error=None, ended_at=fact.time)]
 

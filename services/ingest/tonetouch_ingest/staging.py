@@ -5,27 +5,26 @@ Finds `AudioStaged`. What the uploader said wins over the file's tags.
 
 import asyncio
 import hashlib
-from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import msgspec
 from tonetouch_contracts.identity import ContentHash
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.track import Audio, Cover
 from tonetouch_contracts.upload import AudioStaged, IngestStarted
-from tonetouch_runtime import Floor
+from tonetouch_runtime import Floor, ObjectMissing, ObjectTooLarge
 
 from tonetouch_ingest.attempt import Attempt
-from tonetouch_ingest.content import Content
 from tonetouch_ingest.ears import Ears
 from tonetouch_ingest.listening.cleaning import clean_text, title_from_filename
 from tonetouch_ingest.listening.cover import MAXIMUM_BYTES, CoverRefused, read_cover
 from tonetouch_ingest.listening.findings import AudioFacts
-from tonetouch_ingest.listening.lyrics import parse_lyrics, to_lrc
+from tonetouch_ingest.listening.lyrics import decode_text, parse_lyrics, to_lrc
 from tonetouch_ingest.listening.refusals import BrokenAudio
 from tonetouch_ingest.listening.tagging import Tags, read_tags
 from tonetouch_ingest.scratch import Scratch
-from tonetouch_ingest.upload import Upload
+from tonetouch_ingest.shelving import audio_key, picture_key
 
 UNKNOWN_ARTIST = "Unknown artist"
 _LYRICS_BYTES = 1 << 20
@@ -43,12 +42,13 @@ _CONTENT_TYPES = {
 
 
 class _Words(msgspec.Struct, frozen=True, kw_only=True):
-    """A text that goes with the track, kept by its hash."""
+    """A text that goes with the track, and what was wrong with it."""
 
     text: str | None = None
     sha256: ContentHash | None = None
     synced: bool = False
     language: str | None = None
+    problems: tuple[str, ...] = ()
 
 
 class _Picture(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,39 +64,15 @@ async def stage(attempt: Attempt, floor: Floor) -> Sequence[Event]:
     """Verify, hash, read tags, and copy to ``audio/<sha256>``. Raises AudioRefused for what is not sound."""
     started = attempt.upload.started
     assert started is not None, "only uploads that started are staged"
-    suffix = PurePosixPath(started.file_name).suffix[:10]
-    async with floor.get(Scratch).holding(started.object_key, suffix) as path:
+    async with floor.get(Scratch).holding(started.object_key) as path:
         if await asyncio.to_thread(_hash_of, path) != started.sha256:
             raise BrokenAudio("The stored bytes are not the ones that were sent; upload the file again.")
         facts = await floor.get(Ears).probe(path)
         tags = await asyncio.to_thread(read_tags, path)
-    picture = await _keep_cover(started, tags, floor)
-    words = await _keep_lyrics(started, tags, floor)
+    picture = await _accept_cover(started, tags, floor)
+    words = await _accept_lyrics(started, tags, floor)
     await floor.objects.copy(started.object_key, audio_key(started.sha256))
     return (_staged(started, facts, tags, picture, words),)
-
-
-async def discard(upload: Upload, floor: Floor, *, audio: bool) -> None:
-    """Remove what an upload has left behind; its audio too, unless those bytes belong to another track."""
-    if upload.started is None:
-        return
-    keys = (upload.started.object_key, upload.started.cover_key, upload.started.lyrics_key)
-    for key in filter(None, keys):
-        await floor.objects.delete(key)
-    if audio:
-        content = (await floor.log.load("INGEST", upload.started.sha256, Content())).state
-        if content.claimed_by in (None, upload.track_id):
-            await floor.objects.delete(audio_key(upload.started.sha256))
-
-
-def audio_key(sha256: str) -> str:
-    """Where a recording's bytes stay."""
-    return f"audio/{sha256}"
-
-
-def image_key(sha256: str) -> str:
-    """Where a picture stays."""
-    return f"image/{sha256}"
 
 
 def _staged(started: IngestStarted, facts: AudioFacts, tags: Tags, picture: _Picture, words: _Words) -> AudioStaged:
@@ -129,40 +105,67 @@ def _staged(started: IngestStarted, facts: AudioFacts, tags: Tags, picture: _Pic
         track_number=tags.track_number,
         language=words.language or tags.language,
         guessed=tuple(name for name, known in (("title", title), ("artist", artist)) if not known),
-        problems=(*tags.problems, *([picture.problem] if picture.problem else [])),
+        problems=tuple(_notes(facts, tags, picture, words)),
     )
 
 
-async def _keep_cover(started: IngestStarted, tags: Tags, floor: Floor) -> _Picture:
+def _notes(facts: AudioFacts, tags: Tags, picture: _Picture, words: _Words) -> Iterator[str]:
+    if facts.has_video:
+        yield "the moving picture in the file is not shown"
+    yield from tags.problems
+    if picture.problem:
+        yield picture.problem
+    yield from words.problems
+
+
+async def _accept_cover(started: IngestStarted, tags: Tags, floor: Floor) -> _Picture:
     """The cover sent along, else the one in the file. One that cannot be shown is left out, with a note."""
-    if started.cover_key:
-        data = await floor.objects.get(started.cover_key, max_bytes=MAXIMUM_BYTES)
-    elif tags.cover:
-        data = tags.cover.data
-    else:
-        return _Picture()
     try:
+        data = await _sent(started.cover_key, floor, max_bytes=MAXIMUM_BYTES)
+        if data is None:
+            data = tags.cover.data if tags.cover else None
+        if data is None:
+            return _Picture()
         seen = await asyncio.to_thread(read_cover, data)
-    except CoverRefused as refused:
-        return _Picture(problem=f"the cover was left out: {refused.reason}")
-    await floor.objects.put(image_key(seen.sha256), data, seen.mime)
+    except (CoverRefused, ObjectMissing, ObjectTooLarge) as error:
+        return _Picture(problem=f"the cover was left out: {_why(error, at_most=MAXIMUM_BYTES)}")
+    await floor.objects.put(picture_key(started.track_id), data, seen.mime)
     cover = Cover(sha256=ContentHash(seen.sha256), content_type=seen.mime, width=seen.width, height=seen.height)
     return _Picture(cover=cover, size_bytes=len(data), colours=seen.dominant_colours)
 
 
-async def _keep_lyrics(started: IngestStarted, tags: Tags, floor: Floor) -> _Words:
+async def _accept_lyrics(started: IngestStarted, tags: Tags, floor: Floor) -> _Words:
     """The lyrics sent along, else those in the file, as LRC where they have times."""
-    if started.lyrics_key:
-        sent = (await floor.objects.get(started.lyrics_key, max_bytes=_LYRICS_BYTES)).decode("utf-8", "replace")
-    else:
-        sent = tags.lyrics or ""
-    lyrics = parse_lyrics(sent, language=tags.language)
+    try:
+        data = await _sent(started.lyrics_key, floor, max_bytes=_LYRICS_BYTES)
+    except (ObjectMissing, ObjectTooLarge) as error:
+        return _Words(problems=(f"the lyrics were left out: {_why(error, at_most=_LYRICS_BYTES)}",))
+    sent, problems = decode_text(data) if data is not None else (tags.lyrics or "", ())
+    lyrics = await asyncio.to_thread(parse_lyrics, sent, language=tags.language)
+    problems = (*(f"the lyrics: {problem}" for problem in (*problems, *lyrics.problems)),)
     if not any(line.text for line in lyrics.lines):
-        return _Words()
+        return _Words(problems=problems)
     text = to_lrc(lyrics)
-    sha256 = ContentHash(hashlib.sha256(text.encode()).hexdigest())
-    await floor.objects.put(f"lyrics/{sha256}", text.encode(), "text/plain; charset=utf-8")
-    return _Words(text=text, sha256=sha256, synced=lyrics.synced, language=lyrics.language)
+    return _Words(
+        text=text,
+        sha256=ContentHash(hashlib.sha256(text.encode()).hexdigest()),
+        synced=lyrics.synced,
+        language=lyrics.language,
+        problems=problems,
+    )
+
+
+async def _sent(key: str | None, floor: Floor, *, max_bytes: int) -> bytes | None:
+    return await floor.objects.get(key, max_bytes=max_bytes) if key else None
+
+
+def _why(error: CoverRefused | ObjectMissing | ObjectTooLarge, *, at_most: int) -> str:
+    match error:
+        case CoverRefused(reason=reason):
+            return reason
+        case ObjectTooLarge():
+            return f"It is larger than {at_most >> 20} MiB."
+    return "What was sent is no longer there."
 
 
 def _said(text: str | None) -> str | None:

@@ -12,7 +12,7 @@ import structlog
 from tonetouch_contracts.identity import derived
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import StepName
-from tonetouch_runtime import Floor, NotNow, Refused, Router, Task
+from tonetouch_runtime import Floor, NotNow, ObjectMissing, Refused, Router, Task
 
 from tonetouch_ingest import analysing, deduping, describing, embedding, fingerprinting, publishing, staging, writing
 from tonetouch_ingest.attempt import Attempt
@@ -30,7 +30,7 @@ LONGEST_DELAY_SECONDS = 60.0
 
 @router.works("INGEST_Q", "stage", consumer="ingest-stage", parallel=4)
 async def stage(task: Task, floor: Floor) -> None:
-    await _take(task, floor, _accounted(staging.stage, "ffprobe+mutagen"))
+    await _take(task, floor, _accounted(staging.stage, "ffmpeg+mutagen"))
 
 
 @router.works("INGEST_Q", "fingerprint", consumer="ingest-fingerprint", parallel=4)
@@ -131,12 +131,18 @@ async def _finish(attempt: Attempt, found: Sequence[Event], floor: Floor) -> Non
 async def _note_failure(attempt: Attempt, error: Exception, floor: Floor) -> float | None:
     """Say that the attempt failed, and return after how many seconds to try again; None for not at all."""
     rejected = isinstance(error, AudioRefused)
-    if not isinstance(error, AudioRefused | WorkFailed | Refused):
+    if not isinstance(error, AudioRefused | WorkFailed | ObjectMissing | Refused):
         log.warning("step_failed", step=attempt.step, track=attempt.track_id, error=repr(error), exc_info=True)
-    attempts = ATTEMPTS_OF_A_CRASH if isinstance(error, WorkFailed) else ATTEMPTS
-    words = str(error) or type(error).__name__
-    failed = partial(fail, step=attempt.step, error=words, rejected=rejected, attempts=attempts)
+    attempts = ATTEMPTS_OF_A_CRASH if isinstance(error, WorkFailed | ObjectMissing) else ATTEMPTS
+    failed = partial(fail, step=attempt.step, error=_in_words(error), rejected=rejected, attempts=attempts)
     outcome = await floor.log.transact("INGEST", attempt.track_id, Upload(), failed)
     tries = outcome.state.steps[attempt.step].tries
     given_up = any(getattr(event, "final", False) for event in outcome.events)
     return None if given_up or not outcome.events else min(0.5 * 2.0 ** (tries - 1), LONGEST_DELAY_SECONDS)
+
+
+def _in_words(error: Exception) -> str:
+    """What a person is told, and can do."""
+    if isinstance(error, ObjectMissing):
+        return f"{error.key} is missing in the object store. Bring it back and retry, or upload the file again."
+    return str(error) or type(error).__name__

@@ -68,8 +68,10 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
                 return self._with(failed=event)
             case IngestRetried():
                 return self._step(event.step, state="waiting", tries=0)._with(failed=None)
+            case IngestCompleted(outcome="rejected"):
+                return self._with(completed=event)
             case IngestCompleted():
-                return self._step("publish", state="done", error=None)._with(completed=event)
+                return self._done("publish", completed=event)
             case _:
                 return self._found(event)
 
@@ -83,6 +85,11 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     def is_over(self) -> bool:
         """Whether catalog knows how it ended, or a step gave up."""
         return self.completed is not None or self.failed is not None
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the file itself was at fault."""
+        return self.failed is not None and self.failed.rejected
 
     def is_settled(self, step: StepName) -> bool:
         """Whether nothing more will happen in this step."""

@@ -58,13 +58,16 @@ def ready(upload: Upload) -> list[StepName]:
     ]
 
 
-def skip_for_duplicate(upload: Upload) -> Sequence[Event]:
-    """What a duplicate leaves out, of the steps nobody has begun."""
-    if upload.duplicate is None:
-        return ()
+def leave_out(upload: Upload) -> Sequence[Event]:
+    """The steps there is nothing to do in, of those nobody has begun."""
+    reasons: dict[StepName, str] = {}
+    if upload.staged is not None and upload.staged.cover is None:
+        reasons["describe_cover"] = "there is no cover"
+    if upload.duplicate is not None:
+        reasons |= dict.fromkeys(SKIPPED_FOR_A_DUPLICATE, "it is a duplicate")
     return [
-        StepSkipped(track_id=upload.track_id, step=step, reason="it is a duplicate")
-        for step in SKIPPED_FOR_A_DUPLICATE
+        StepSkipped(track_id=upload.track_id, step=step, reason=reason)
+        for step, reason in reasons.items()
         if upload.steps[step].state == "waiting"
     ]
 
@@ -83,26 +86,43 @@ def end(upload: Upload, step: StepName, found: Sequence[Event]) -> Sequence[Even
 
 
 def fail(upload: Upload, step: StepName, error: str, *, rejected: bool, attempts: int = ATTEMPTS) -> Sequence[Event]:
-    """Note that an attempt failed; give the upload up if it was rejected or there were enough attempts."""
-    if upload.is_settled(step) or upload.failed is not None:
+    """Note that an attempt failed; give the upload up if it was rejected or there were enough attempts.
+
+    Where another step has given up already, nobody goes on with this one before somebody asks for a retry.
+    """
+    if upload.is_settled(step) or upload.is_rejected:
         return ()
     now = upload.steps[step]
-    final = rejected or now.tries >= attempts
+    final = rejected or now.tries >= attempts or upload.failed is not None
     failed = StepFailed(track_id=upload.track_id, step=step, attempt=now.attempts, error=error, final=final)
-    if not final or step == "write_about":
+    if rejected:
+        given_up = IngestFailed(track_id=upload.track_id, step=step, reason=error, rejected=True)
+        return (failed, given_up, *_left_undone(upload, step))
+    if not final or step == "write_about" or upload.failed is not None:
         # 'About' may be missing: a track is published without it, and its step can still be retried.
         return (failed,)
-    return (failed, IngestFailed(track_id=upload.track_id, step=step, reason=error, rejected=rejected))
+    return (failed, IngestFailed(track_id=upload.track_id, step=step, reason=error, rejected=False))
+
+
+def _left_undone(upload: Upload, step: StepName) -> Sequence[StepSkipped]:
+    """Every other step that has not ended: of a rejected upload nothing more is wanted."""
+    return [
+        StepSkipped(track_id=upload.track_id, step=other, reason="the upload was rejected")
+        for other in STEPS
+        if other != step and not upload.is_settled(other)
+    ]
 
 
 def retry(upload: Upload) -> Sequence[Event]:
-    """Go on from the step that gave up. Raises Refused where nothing has."""
+    """Go on from what had begun when a step gave up. Raises Refused where none has."""
     if upload.started is None:
         raise Refused("not_found", "There is no such upload.")
     if upload.failed is not None and upload.failed.rejected:
         raise Refused("conflict", f"The file was rejected: {upload.failed.reason}", "Upload a better file.")
     if upload.failed is not None:
-        return (IngestRetried(track_id=upload.track_id, step=upload.failed.step),)
+        # Steps beside the failed one ended without a result as well: their tasks are gone from the queue.
+        begun = [step for step in STEPS if upload.steps[step].state in ("failed", "running")]
+        return [IngestRetried(track_id=upload.track_id, step=step) for step in begun]
     if upload.steps["write_about"].state == "failed":
         return (IngestRetried(track_id=upload.track_id, step="write_about"),)
     raise Refused("conflict", "No step of this upload has failed.", "Look at its steps.")

@@ -59,6 +59,18 @@ def parse_lyrics(text: str, *, language: str | None = None) -> Lyrics:
     return reading.lyrics()
 
 
+def decode_text(data: bytes) -> tuple[str, tuple[str, ...]]:
+    """The text of a file somebody sent, and a note where its encoding had to be guessed; never fails.
+
+    UTF-8, or UTF-16 where a byte order mark says so; anything else is read as Windows-1252, as old editors wrote it.
+    """
+    marked = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        return data.decode("utf-16" if marked else "utf-8-sig"), ()
+    except UnicodeDecodeError:
+        return data.decode("cp1252", "replace"), ("the text is not UTF-8 and was read as Windows-1252",)
+
+
 def to_lrc(lyrics: Lyrics) -> str:
     """Writes lyrics as LRC, or as plain lines when none has a time. Parsing the result gives the same lines."""
     head = [f"[la:{lyrics.language}]"] if lyrics.language else []
