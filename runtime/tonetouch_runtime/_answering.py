@@ -10,7 +10,7 @@ from faststream.nats.annotations import NatsMessage
 from tonetouch_contracts.message import Command, Positions, Problem
 from tonetouch_contracts.subjects import MalformedIdError, command_subject
 
-from tonetouch_runtime._bus import AFTER, CORRELATION, Answered, Bus, Reply
+from tonetouch_runtime._bus import AFTER, Answered, Bus, Reply, told_correlation
 from tonetouch_runtime._telemetry import Cause, caused_by, new_traceparent
 from tonetouch_runtime.errors import NotNow, Refused, Unavailable
 
@@ -19,6 +19,9 @@ log = structlog.get_logger()
 Answer = Callable[[Any], Awaitable[Any]]
 Wait = Callable[[Positions], Awaitable[None]]
 
+_ROOM_FOR_HEADERS = 4096
+"""Bytes: what the framework adds to a reply."""
+
 
 def answer_on(bus: Bus, service: str, command: type[Command[Any]], answer: Answer, seen: Wait) -> None:
     """Subscribe a handler to its command, shared among the replicas of the service."""
@@ -26,14 +29,10 @@ def answer_on(bus: Bus, service: str, command: type[Command[Any]], answer: Answe
 
     async def handle(message: NatsMessage) -> bytes:
         headers = message.headers or {}
-        cause = Cause(
-            causation=headers.get(CORRELATION),
-            correlation=headers.get(CORRELATION),
-            traceparent=headers.get("traceparent") or new_traceparent(),
-        )
-        with caused_by(cause):
-            reply = await _reply(decoder, answer, seen, bytes(message.body), headers)
-        return msgspec.json.encode(reply)
+        correlation = told_correlation(headers)
+        traceparent = headers.get("traceparent") or new_traceparent()
+        with caused_by(Cause(causation=correlation, correlation=correlation, traceparent=traceparent)):
+            return _say(await _reply(decoder, answer, seen, bytes(message.body), headers), bus.largest_message)
 
     subject = command_subject(command, service)
     bus.broker.subscriber(subject, queue=service, max_workers=64)(handle)
@@ -44,15 +43,20 @@ async def _reply(
 ) -> Reply:
     try:
         command = decoder.decode(body)
-        if after := headers.get(AFTER):
-            await seen(msgspec.json.decode(after, type=Positions))
+        after = msgspec.json.decode(headers.get(AFTER) or "{}", type=Positions)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Reply(problem=Problem(code="invalid", detail=f"The request cannot be read: {error}"))
+    try:
+        if after:
+            await seen(after)
         result = await answer(command)
+        if not isinstance(result, Answered):
+            result = Answered(value=result)
+        return Reply(value=msgspec.Raw(msgspec.json.encode(result.value)), positions=result.positions)
     except Refused as refused:
         return Reply(problem=refused.problem)
     except MalformedIdError as error:
         return Reply(problem=Problem(code="not_found", detail=f"There is nothing under this id: {error}."))
-    except msgspec.ValidationError as error:
-        return Reply(problem=Problem(code="invalid", detail=f"The request cannot be read: {error}"))
     except NotNow as later:
         again = f"Ask again in {math.ceil(later.seconds)} s."
         return Reply(problem=Problem(code="not_yet", detail=str(later), next_step=again))
@@ -63,6 +67,13 @@ async def _reply(
         log.exception("answer_failed", command=decoder.type.__name__)
         words = f"Something broke while answering ({type(error).__name__}); the log has the details."
         return Reply(problem=Problem(code="internal", detail=words))
-    if not isinstance(result, Answered):
-        result = Answered(value=result)
-    return Reply(value=msgspec.Raw(msgspec.json.encode(result.value)), positions=result.positions)
+
+
+def _say(reply: Reply, most: int) -> bytes:
+    """The reply as it travels. One that the bus cannot carry would never arrive, and so becomes a problem."""
+    said = msgspec.json.encode(reply)
+    if len(said) <= most - _ROOM_FOR_HEADERS:
+        return said
+    words = f"The answer has {len(said):,} bytes, more than the {most:,} that can be sent."
+    problem = Problem(code="too_large", detail=words, next_step="Ask for fewer things at once.")
+    return msgspec.json.encode(Reply(problem=problem))

@@ -5,9 +5,10 @@ a framework in that path costs several times the work itself.
 """
 
 import asyncio
+import contextlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -16,16 +17,20 @@ from fast_depends.msgspec import MsgSpecSerializer
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.js import JetStreamContext
+from tonetouch_contracts.envelope import EnvelopeError, decode_value, encode_value
 from tonetouch_contracts.message import Command, Positions, Problem
 from tonetouch_contracts.subjects import command_subject
 
 from tonetouch_runtime._telemetry import current_cause, logger, new_traceparent
-from tonetouch_runtime.errors import Refused, Unavailable
+from tonetouch_runtime.errors import Misconfigured, Refused, Unavailable
 
 R = TypeVar("R")
 
 AFTER = "Tonetouch-After"
 CORRELATION = "Tonetouch-Correlation"
+
+ANSWERED_WITHIN_SECONDS = 10.0
+"""How long a service that stops goes on with the answers it has begun."""
 
 
 class Answered(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
@@ -54,7 +59,10 @@ class Bus:
 
     @classmethod
     async def connect(cls, url: str, name: str, *, on_closed: Callable[[], None] | None = None) -> "Bus":
-        """Connect and stay: reconnects are unlimited, and waiting for a server that is not up yet is normal."""
+        """Connect and stay: reconnects are unlimited, and waiting for a server that is not up yet is normal.
+
+        Raises Misconfigured for an address that is none, and where the server does not know us.
+        """
         leaving = asyncio.Event()
         watch = _ConnectionLog(leaving, on_closed or _exit)
         broker = NatsBroker(
@@ -74,7 +82,24 @@ class Bus:
             error_cb=watch.failed,
             logger=None,
         )
-        return cls(broker, await broker.connect(), leaving)
+        try:
+            return cls(broker, await broker.connect(), leaving)
+        except (nats.errors.Error, ValueError) as error:
+            # The address may hold a password: say what is wrong, never with what.
+            raise Misconfigured(f"the bus of TONETOUCH_NATS_URL cannot be used ({_in_words(error)})") from None
+
+    async def stop_answering(self) -> None:
+        """Take no new requests and finish the answers that were begun, within a bound."""
+        answering: Any = self.broker.subscribers
+        with contextlib.suppress(TimeoutError, nats.errors.Error):
+            async with asyncio.timeout(ANSWERED_WITHIN_SECONDS):
+                # Leaving first, then waiting: a request that came in between would be dropped without a word.
+                for subscriber in answering:
+                    subscription, subscriber.subscription = subscriber.subscription, None
+                    if subscription is not None and self.is_connected:
+                        await subscription.drain()
+                while any(map(_is_busy, answering)):  # noqa: ASYNC110 (the framework has no event for it)
+                    await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         """Stop answering, finish what runs, and leave."""
@@ -84,6 +109,16 @@ class Bus:
     @property
     def is_connected(self) -> bool:
         return self.nats.is_connected
+
+    @property
+    def reconnects(self) -> int:
+        """How often the connection was lost and found again: what was on its way at that moment may be lost."""
+        return int(self.nats.stats["reconnects"])
+
+    @property
+    def largest_message(self) -> int:
+        """Bytes of headers and body that the server takes in one message; beyond, it hangs up on us."""
+        return self.nats.max_payload
 
     async def ask(
         self,
@@ -95,26 +130,67 @@ class Bus:
     ) -> Answered[R]:
         """Ask a service and wait for its answer. Raises Refused with its problem, or Unavailable.
 
-        `after` are positions the answer has to include: the other side waits until it has seen them.
+        `after` are positions the answer has to include: the other side waits until it has seen them. A request that
+        is larger than the bus carries is refused as too_large.
         """
         reply_type: Any = command.reply_type()
         cause = current_cause()
         headers = {"traceparent": cause.traceparent or new_traceparent()}
         if cause.correlation:
-            headers[CORRELATION] = cause.correlation
+            headers[CORRELATION] = encode_value(cause.correlation)
         if after:
             headers[AFTER] = msgspec.json.encode(after).decode()
         subject = command_subject(type(command), service)
+        body = msgspec.json.encode(command)
+        if (size := wire_size(headers, body)) > self.largest_message:
+            words = f"The request to {subject} has {size:,} bytes; at most {self.largest_message:,} can be sent."
+            raise Refused("too_large", words)
         try:
-            message = await self.nats.request(subject, msgspec.json.encode(command), timeout, headers=headers)
+            message = await self.nats.request(subject, body, timeout, headers=headers)
         except nats.errors.NoRespondersError:
             raise Unavailable(f"nobody answers {subject} right now") from None
         except (TimeoutError, nats.errors.Error) as error:
             raise Unavailable(f"{subject} did not answer within {timeout:g} s ({type(error).__name__})") from error
-        reply = msgspec.json.decode(message.data, type=Reply)
-        if reply.problem is not None:
-            raise Refused.because(reply.problem)
-        return Answered(value=msgspec.json.decode(reply.value, type=reply_type), positions=reply.positions)
+        try:
+            reply = msgspec.json.decode(message.data, type=Reply)
+            if reply.problem is None:
+                return Answered(value=msgspec.json.decode(reply.value, type=reply_type), positions=reply.positions)
+        except msgspec.DecodeError as error:
+            raise Unavailable(f"{subject} answered what we cannot read: {error}") from error
+        raise Refused.because(reply.problem)
+
+
+def wire_size(headers: Mapping[str, str], body: bytes) -> int:
+    """Bytes of a message as the server counts them against its limit: framed headers, and the body."""
+    return 12 + sum(len(name) + len(value) + 4 for name, value in headers.items()) + len(body)
+
+
+def stop_if_told() -> None:
+    """Raise CancelledError where this task was cancelled: a library's wait that ends at that moment swallows it."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def told_correlation(headers: Mapping[str, str] | None) -> str | None:
+    """The story a request or a task belongs to; none where the header is not one of ours."""
+    try:
+        said = (headers or {}).get(CORRELATION)
+        return None if said is None else decode_value(said)
+    except EnvelopeError:
+        return None
+
+
+def _is_busy(subscriber: Any) -> bool:
+    """Whether a subscriber still has requests in its hands or in its queue."""
+    waiting: int = subscriber.send_stream.statistics().current_buffer_used
+    return waiting > 0 or subscriber.limiter.value < subscriber.max_workers
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, ValueError):
+        return "it is not an address like nats://host:4222"
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 class _ConnectionLog:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import nats.errors
 import nats.js.errors
 from nats.js.api import Header
+from tonetouch_contracts.envelope import encode_value
 from tonetouch_contracts.manifest import queue_named
 from tonetouch_contracts.message import Command, Positions
 from tonetouch_contracts.subjects import queue_subject
@@ -73,14 +74,18 @@ class Floor:
 
     async def enqueue(self, queue: str, step: str, entity_id: str) -> bool:
         """Put a step on a work queue. False where it is there already: asking twice is asking once."""
-        headers = {CORRELATION: current_cause().correlation or entity_id, Header.EXPECTED_STREAM.value: queue}
+        headers = {
+            CORRELATION: encode_value(current_cause().correlation or entity_id),
+            Header.EXPECTED_STREAM.value: queue,
+        }
         subject = queue_subject(queue_named(queue).segment, step, entity_id)
         try:
             await self.bus.jetstream.publish(subject, b"", headers=headers, timeout=5.0)
         except nats.js.errors.APIError as error:
-            if error.err_code == QUEUE_FULL:
+            if error.err_code == QUEUE_FULL and "per subject" in (error.description or ""):
                 return False
-            raise
+            # The same code says that there is no room at all: then nothing was queued.
+            raise Unavailable(f"{queue} does not take {subject} ({error.description})") from error
         except (TimeoutError, nats.errors.Error) as error:
             raise Unavailable(f"{queue} does not take {subject} ({type(error).__name__})") from error
         return True

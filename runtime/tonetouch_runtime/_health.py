@@ -21,8 +21,8 @@ from starlette.routing import Route
 from tonetouch_contracts.message import Health
 
 from tonetouch_runtime._bus import Bus
-from tonetouch_runtime._hearing import Pull
 from tonetouch_runtime._keeping import Keeper
+from tonetouch_runtime._pulling import Pull
 from tonetouch_runtime._tables import Database
 from tonetouch_runtime.errors import Misconfigured
 

@@ -5,21 +5,22 @@ An event that fails for good is parked before it is acknowledged.
 """
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import nats.errors
-import nats.js.errors
 import structlog
 from nats.aio.msg import Msg
 from tonetouch_contracts.manifest import Consumer
 from tonetouch_contracts.message import Event
-from tonetouch_contracts.vocabulary import UndecodableError, Unknown
+from tonetouch_contracts.vocabulary import UndecodableError
 
-from tonetouch_runtime._bus import Bus
-from tonetouch_runtime._log import Recorded, origin_of, read_message
+from tonetouch_runtime._bus import Bus, stop_if_told
+from tonetouch_runtime._log import Recorded, read_message
 from tonetouch_runtime._parking import Lot
+from tonetouch_runtime._pulling import FINISHED_WITHIN_SECONDS, HANDLED_WITHIN_SECONDS, Pull, finish
+from tonetouch_runtime._reading import origin_of
 from tonetouch_runtime._telemetry import Cause, caused_by
 from tonetouch_runtime.errors import NotNow
 
@@ -30,6 +31,7 @@ Hear = Callable[[Recorded[Any]], Awaitable[None]]
 ATTEMPTS = 8
 FIRST_DELAY_SECONDS = 0.2
 LONGEST_DELAY_SECONDS = 30.0
+_TABLES_SECONDS = 1.0
 
 
 def delay_before(attempt: int) -> float:
@@ -37,126 +39,40 @@ def delay_before(attempt: int) -> float:
     return min(FIRST_DELAY_SECONDS * 2.0 ** (attempt - 2), LONGEST_DELAY_SECONDS)
 
 
-class Pull:
-    """Fetches from a durable consumer of the manifest, and keeps what is out from being delivered again."""
-
-    def __init__(self, bus: Bus, consumer: Consumer) -> None:
-        self.consumer = consumer
-        self.problem: str | None = None
-        self._bus = bus
-        self._out: dict[int, Msg] = {}
-        self._subscription: Any = None
-        self._heart: asyncio.Task[None] | None = None
-
-    async def fetch(self, most: int, *, wait_seconds: float = 2.0) -> list[Msg]:
-        """What is there, `most` at the most; an empty list after the wait or when the bus is away."""
-        try:
-            if self._subscription is None:
-                self._subscription = await self._bus.jetstream.pull_subscribe_bind(
-                    self.consumer.name, self.consumer.stream
-                )
-            if self._heart is None:
-                self._heart = asyncio.create_task(self._beat())
-            messages: list[Msg] = await self._subscription.fetch(most, timeout=wait_seconds)
-        except (TimeoutError, nats.errors.TimeoutError):
-            await self._check()
-            return []
-        except (nats.errors.Error, nats.js.errors.Error) as error:
-            # Deleted behind our back, leadership moved, the server restarts: bind anew, and not in a spin.
-            self.problem = f"{self.consumer.name}: {type(error).__name__}"
-            log.warning("fetch_failed", consumer=self.consumer.name, error=repr(error))
-            self._subscription = None
-            await asyncio.sleep(1.0)
-            return []
-        self.problem = None
-        self._out |= {origin_of(message)[1]: message for message in messages}
-        return messages
-
-    async def ack(self, message: Msg) -> None:
-        """Done with this message."""
-        await self._close(message, message.ack)
-
-    async def again(self, message: Msg, seconds: float) -> None:
-        """Deliver it again after a while."""
-        await self._close(message, lambda: message.nak(delay=seconds))
-
-    async def stop(self) -> None:
-        """Hand back what is out, so that whoever comes next need not wait for it to expire."""
-        if self._heart is not None:
-            self._heart.cancel()
-        for message in list(self._out.values()):
-            await self.again(message, 0.01)
-        if self._subscription is not None and self._bus.is_connected:
-            # What a cancelled fetch left in its queue would keep the connection from draining.
-            await self._subscription.unsubscribe()
-
-    async def _close(self, message: Msg, say: Callable[[], Awaitable[None]]) -> None:
-        self._out.pop(origin_of(message)[1], None)
-        try:
-            await say()
-        except nats.errors.Error as error:
-            # It will be delivered again, and handling it twice changes nothing.
-            log.info("acknowledgement_lost", consumer=self.consumer.name, error=repr(error))
-
-    async def _beat(self) -> None:
-        while True:
-            await asyncio.sleep(self.consumer.ack_wait_seconds / 3)
-            for message in list(self._out.values()):
-                try:
-                    await message.in_progress()
-                except nats.errors.Error:
-                    break
-
-    async def _check(self) -> None:
-        """A fetch that finds nothing looks the same whether the consumer is idle or gone: ask."""
-        try:
-            await self._bus.jetstream.consumer_info(self.consumer.stream, self.consumer.name)
-            self.problem = None
-        except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
-            self.problem = f"{self.consumer.name} is missing on the server ({type(error).__name__})"
-            self._subscription = None
-
-
 class Listener:
     """Runs the handlers of one durable consumer."""
 
     def __init__(
-        self, bus: Bus, consumer: Consumer, handlers: Mapping[type[Event], Hear], lot: Lot, *, parallel: int = 32
+        self,
+        bus: Bus,
+        consumer: Consumer,
+        handlers: Mapping[type[Event], Hear],
+        lot: Lot,
+        *,
+        parallel: int = 32,
+        longest_seconds: float = HANDLED_WITHIN_SECONDS,
     ) -> None:
-        self.pull = Pull(bus, consumer)
-        self._bus = bus
+        self.pull = Pull(bus, consumer, in_order=True)
         self._handlers = handlers
         self._lot = lot
         self._lanes: dict[str, deque[Msg]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(parallel)
+        self._longest_seconds = longest_seconds
+        self._stopping = asyncio.Event()
         self._name = consumer.name
 
     async def run(self) -> None:
-        """Listen for ever."""
-        await self._take_back_unfinished()
+        """Listen for ever. When stopped it takes no more, finishes what runs, and hands the rest back."""
         try:
             while True:
+                stop_if_told()
                 for message in await self.pull.fetch(64):
                     self._line_up(message)
         finally:
-            for task in self._tasks:
-                task.cancel()
+            self._stopping.set()
+            await finish(self._tasks, FINISHED_WITHIN_SECONDS)
             await self.pull.stop()
-
-    async def _take_back_unfinished(self) -> None:
-        """What a killed process had out would come back late, *after* newer events: reset to get it first."""
-        consumer = self.pull.consumer
-        while True:
-            try:
-                info = await self._bus.jetstream.consumer_info(consumer.stream, consumer.name)
-                floor = info.ack_floor.stream_seq if info.ack_floor else 0
-                if info.num_ack_pending:
-                    await self._bus.jetstream.reset_consumer(consumer.stream, consumer.name, seq=floor + 1)
-                return
-            except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
-                log.warning("consumer_not_ready", consumer=consumer.name, error=repr(error))
-                await asyncio.sleep(1.0)
 
     def _line_up(self, message: Msg) -> None:
         entity = message.subject.rpartition(".")[2]
@@ -171,12 +87,19 @@ class Listener:
 
     async def _run_lane(self, entity: str) -> None:
         lane = self._lanes[entity]
-        while lane:
-            async with self._slots:
-                await self._handle(lane.popleft())
+        while lane and not self._stopping.is_set():
+            try:
+                await self._handle(lane[0])
+            except Exception as error:
+                # Our own tables, not the event: what cannot be parked is not acknowledged, and nothing overtakes it.
+                log.exception("event_kept_waiting", consumer=self._name, entity_id=entity, error=repr(error))
+                await self._rest(_TABLES_SECONDS)
+            else:
+                lane.popleft()
         del self._lanes[entity]
 
     async def _handle(self, message: Msg) -> None:
+        """Come to an end with a message and acknowledge it; a process that stops leaves it to the next one."""
         try:
             fact = read_message(message)
         except UndecodableError as error:
@@ -186,29 +109,38 @@ class Listener:
             )
         else:
             handler = self._handlers.get(type(fact.event))
-            if handler is not None and not isinstance(fact.event, Unknown):
-                await self._try(handler, fact)
+            if handler is not None and not await self._try(handler, fact):
+                return
         await self.pull.ack(message)
 
-    async def _try(self, handler: Hear, fact: Recorded[Event]) -> None:
-        """Run the handler until it succeeds, or park the event."""
+    async def _try(self, handler: Hear, fact: Recorded[Event]) -> bool:
+        """Run the handler until it succeeds, or park the event. False where the process stops before that."""
         if await asyncio.to_thread(self._lot.holds, self._name, fact):
-            return
+            return True
         attempt = 1
-        while True:
+        while not self._stopping.is_set():
             try:
-                with caused_by(cause_of(fact)):
-                    await handler(fact)
-                return
+                # Whoever waits between two attempts keeps nobody else from running.
+                async with self._slots, asyncio.timeout(self._longest_seconds):
+                    with caused_by(cause_of(fact)):
+                        await handler(fact)
+                return True
             except NotNow as later:
-                await asyncio.sleep(later.seconds)
+                await self._rest(later.seconds)
             except Exception as error:
                 log.warning("event_failed", consumer=self._name, attempt=attempt, error=repr(error), exc_info=True)
                 if attempt == ATTEMPTS:
                     await asyncio.to_thread(self._lot.park, self._name, fact, repr(error), attempts=attempt)
-                    return
+                    return True
                 attempt += 1
-                await asyncio.sleep(delay_before(attempt))
+                await self._rest(delay_before(attempt))
+        return False
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the process."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
 
 
 def cause_of(fact: Recorded[Event]) -> Cause:

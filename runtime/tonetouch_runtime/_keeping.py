@@ -6,31 +6,34 @@ event's entity alone: the event is parked, and later events of the entity wait b
 """
 
 import asyncio
+import functools
 import time
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
 from nats.aio.msg import Msg
-from nats.js.api import ConsumerConfig, DeliverPolicy
 from sqlalchemy import Connection, Table, select, update
 from tonetouch_contracts.manifest import stream_of
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.vocabulary import UndecodableError, Unknown
 
 from tonetouch_runtime._bus import Bus
-from tonetouch_runtime._log import Recorded, origin_of, read_message
+from tonetouch_runtime._log import Recorded, read_message
 from tonetouch_runtime._parking import Lot
-from tonetouch_runtime._tables import Database, Writer, insert_into, positions
+from tonetouch_runtime._reading import Placed, Reader
+from tonetouch_runtime._tables import Database, Writer, insert_into, is_passing, positions
 from tonetouch_runtime.errors import NotNow
 
 log = structlog.get_logger()
 
+R = TypeVar("R")
+
 Project = Callable[[Sequence[Recorded[Any]], Writer], None]
 
 BATCH = 500
-_STALL_SECONDS = 5.0
+_TABLES_SECONDS = 0.5
 
 
 class Projection(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,17 +58,19 @@ class Keeper:
         self._projections = projections
         self._read = read
         self._lot = lot
+        self._names = [projection.name for projection in projections]
         self._positions: dict[str, int] = {}
         self._moved = asyncio.Condition()
+        self.problem: str | None = None
         self.caught_up_at: float | None = None
         self.after_commit: list[Callable[[], None]] = []
 
     async def run(self) -> None:
         """Follow the stream for ever. Survives the server going away and coming back."""
-        self._positions = await self._read.write(self._load_positions)
-        for name in (name for name, position in self._positions.items() if position == 0):
+        self._positions = await self._lasting(lambda: self._read.write(self._load_positions))
+        for name in [name for name, position in self._positions.items() if position == 0]:
             # A table that begins anew owes nothing to what broke its predecessor.
-            self._lot.forget(name, self.stream)
+            await self._lasting(functools.partial(asyncio.to_thread, self._lot.forget, name, self.stream))
         reader = Reader(self._bus, self.stream, start=self.position + 1)
         try:
             while True:
@@ -83,41 +88,68 @@ class Keeper:
         """Return when every table shows the event at `sequence`. Raises NotNow after the bound."""
         try:
             async with self._moved:
-                await asyncio.wait_for(self._moved.wait_for(lambda: self.position >= sequence), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._moved.wait_for(lambda: self.position >= sequence)
         except TimeoutError:
             raise NotNow(1.0, f"{self.stream} is read up to {self.position}, not yet to {sequence}") from None
 
-    async def _keep(self, messages: Sequence[Msg]) -> None:
-        batch = [read for message in messages if (read := self._decode(message))]
-        last = origin_of(messages[-1])[1]
+    async def _keep(self, placed: Sequence[Placed]) -> None:
+        facts = [fact for sequence, message in placed if (fact := await self._decode(sequence, message))]
+        last = placed[-1][0]
+
+        def project(connection: Connection) -> dict[str, int]:
+            return self._project_all(connection, self._projections, facts, last)
+
         try:
-            await self._read.write(lambda connection: self._project_all(connection, batch, last))
+            self._positions = await self._lasting(lambda: self._read.write(project))
         except Exception as error:
-            log.warning("batch_failed", stream=self.stream, events=len(batch), error=repr(error))
-            await self._keep_singly(batch, last)
-        self._positions = {name: max(position, last) for name, position in self._positions.items()}
+            log.warning("batch_failed", stream=self.stream, events=len(facts), error=repr(error))
+            self._positions = await self._keep_singly(facts, last)
         async with self._moved:
             self._moved.notify_all()
         for told in self.after_commit:
             told()
 
-    def _decode(self, message: Msg) -> Recorded[Event] | None:
+    async def _lasting(self, step: Callable[[], Awaitable[R]]) -> R:
+        """Do it, however long the tables cannot be written: that is no event's fault, and none is passed over."""
+        while True:
+            try:
+                done = await step()
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                self.problem = f"the tables cannot be written ({type(error).__name__})"
+                log.warning("tables_not_written", stream=self.stream, position=self.position, error=repr(error))
+                await asyncio.sleep(_TABLES_SECONDS)
+            else:
+                self.problem = None
+                return done
+
+    async def _decode(self, sequence: int, message: Msg) -> Recorded[Event] | None:
         try:
-            recorded = read_message(message)
+            recorded = read_message(message, origin=(self.stream, sequence))
         except UndecodableError as error:
-            stream, sequence = origin_of(message)
-            for projection in self._projections:
-                self._lot.park_unreadable(projection.name, stream, sequence, message.subject, str(error))
+            park, words = self._lot.park_unreadable, str(error)
+            for name in self._names:
+                parking = functools.partial(
+                    asyncio.to_thread, park, name, self.stream, sequence, message.subject, words
+                )
+                await self._lasting(parking)
             return None
         return None if isinstance(recorded.event, Unknown) else recorded
 
-    def _project_all(self, connection: Connection, batch: Sequence[Recorded[Event]], last: int) -> None:
-        for projection in self._projections:
-            self._project(connection, projection, batch)
-        self._save_positions(connection, last)
+    def _project_all(
+        self, connection: Connection, projections: Sequence[Projection], batch: Sequence[Recorded[Event]], last: int
+    ) -> dict[str, int]:
+        """Move rows and positions on to `last` in this transaction, and say where the tables are then."""
+        reached = self._claim(connection, [projection.name for projection in projections], last)
+        for projection in projections:
+            self._project(connection, projection, batch, reached[projection.name])
+        return {name: max(position, last) for name, position in reached.items()}
 
-    def _project(self, connection: Connection, projection: Projection, batch: Sequence[Recorded[Event]]) -> None:
-        reached = self._positions[projection.name]
+    def _project(
+        self, connection: Connection, projection: Projection, batch: Sequence[Recorded[Event]], reached: int
+    ) -> None:
         facts = [
             fact
             for fact in batch
@@ -128,96 +160,45 @@ class Keeper:
         if facts:
             projection.project(facts, Writer(connection, projection.table))
 
-    async def _keep_singly(self, batch: Sequence[Recorded[Event]], last: int) -> None:
+    async def _keep_singly(self, batch: Sequence[Recorded[Event]], last: int) -> dict[str, int]:
         """The slow way after a failure: event by event and table by table, to find the one that breaks."""
         for projection in self._projections:
             for fact in batch:
-                try:
-                    await self._read.write(lambda c, p=projection, f=fact: self._project(c, p, [f]))  # type: ignore[misc]
-                except Exception as error:
-                    log.exception("event_parked", table=projection.name, stream=self.stream, sequence=fact.sequence)
-                    self._lot.park(projection.name, fact, repr(error), attempts=1)
-        await self._read.write(lambda connection: self._save_positions(connection, last))
+                await self._keep_one(projection, fact)
+        return await self._lasting(
+            lambda: self._read.write(lambda connection: self._project_all(connection, self._projections, (), last))
+        )
+
+    async def _keep_one(self, projection: Projection, fact: Recorded[Event]) -> None:
+        def project(connection: Connection) -> None:
+            self._project_all(connection, [projection], [fact], fact.sequence)
+
+        try:
+            await self._lasting(lambda: self._read.write(project))
+        except Exception as error:
+            log.exception("event_broke_a_table", table=projection.name, stream=self.stream, sequence=fact.sequence)
+            park = functools.partial(self._lot.park, projection.name, fact, repr(error), attempts=1)
+            await self._lasting(lambda: asyncio.to_thread(park))
 
     def _load_positions(self, connection: Connection) -> dict[str, int]:
         for projection in self._projections:
             row = {"table_name": projection.name, "stream": self.stream, "position": 0}
             connection.execute(insert_into(connection, positions).on_conflict_do_nothing(), row)
-        names = [projection.name for projection in self._projections]
         found = connection.execute(
             select(positions.c.table_name, positions.c.position)
             .where(positions.c.stream == self.stream)
-            .where(positions.c.table_name.in_(names))
+            .where(positions.c.table_name.in_(self._names))
         )
         return {row.table_name: row.position for row in found}
 
-    def _save_positions(self, connection: Connection, last: int) -> None:
-        names = [projection.name for projection in self._projections]
-        connection.execute(
-            update(positions)
-            .where(positions.c.stream == self.stream)
-            .where(positions.c.table_name.in_(names))
-            .where(positions.c.position < last)
-            .values(position=last)
-        )
+    def _claim(self, connection: Connection, names: Sequence[str], last: int) -> dict[str, int]:
+        """Move the positions on to `last` and say where they stood.
 
-
-class Reader:
-    """An ordered reader of one stream, from a sequence on, in batches of what is there."""
-
-    def __init__(self, bus: Bus, stream: str, *, start: int) -> None:
-        self._bus = bus
-        self._stream = stream
-        self._next = start
-        self._queue: asyncio.Queue[Msg] = asyncio.Queue(maxsize=4 * BATCH)
-        self._subscription: Any = None
-
-    async def batch(self, most: int) -> list[Msg]:
-        """Wait for an event, then take what else is there, `most` at the most."""
-        messages = [await self._wait()]
-        while len(messages) < most and not self._queue.empty():
-            self._accept(self._queue.get_nowait(), messages)
-        self._next = origin_of(messages[-1])[1] + 1
-        return messages
-
-    async def close(self) -> None:
-        """Leave the stream."""
-        subscription, self._subscription = self._subscription, None
-        if subscription is not None and self._bus.is_connected:
-            await subscription.unsubscribe()
-
-    async def _wait(self) -> Msg:
-        while True:
-            try:
-                if self._subscription is None:
-                    await self._subscribe()
-                found: list[Msg] = []
-                self._accept(await asyncio.wait_for(self._queue.get(), _STALL_SECONDS), found)
-                if found:
-                    return found[0]
-            except TimeoutError:
-                await self._resubscribe_if_stalled()
-            except Exception as error:
-                log.warning("reader_failed", stream=self._stream, error=repr(error))
-                self._subscription = None
-                await asyncio.sleep(0.5)
-
-    def _accept(self, message: Msg, messages: list[Msg]) -> None:
-        # After a new subscription a few events may come twice: what was read is not read again.
-        sequence = origin_of(message)[1]
-        if sequence >= self._next and (not messages or sequence > origin_of(messages[-1])[1]):
-            messages.append(message)
-
-    async def _subscribe(self) -> None:
-        config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._next)
-        self._queue = asyncio.Queue(maxsize=4 * BATCH)
-        self._subscription = await self._bus.jetstream.subscribe(
-            ">", stream=self._stream, ordered_consumer=True, cb=self._queue.put, config=config
-        )
-
-    async def _resubscribe_if_stalled(self) -> None:
-        """'The head moves, we do not': a lost consumer looks just like a quiet stream, so the stream is asked."""
-        info = await self._bus.jetstream.stream_info(self._stream)
-        if info.state.last_seq >= self._next and self._queue.empty():
-            log.warning("reader_stalled", stream=self._stream, next=self._next, head=info.state.last_seq)
-            await self.close()
+        This comes first in the transaction: another replica that keeps the same tables waits here until we are done,
+        and then sees how far we came. So a position never goes back, and no event is applied twice.
+        """
+        mine = (positions.c.stream == self.stream) & positions.c.table_name.in_(names)
+        connection.execute(update(positions).where(mine).values(position=positions.c.position))
+        found = connection.execute(select(positions.c.table_name, positions.c.position).where(mine)).all()
+        connection.execute(update(positions).where(mine & (positions.c.position < last)).values(position=last))
+        return {row.table_name: row.position for row in found}

@@ -16,7 +16,6 @@ import msgspec
 import nats.errors
 import structlog
 from nats.aio.msg import Msg
-from nats.js.api import ConsumerConfig, DeliverPolicy
 from tonetouch_contracts.envelope import Envelope, EnvelopeError
 from tonetouch_contracts.identity import derived
 from tonetouch_contracts.manifest import VOCABULARY, stream_of
@@ -24,8 +23,9 @@ from tonetouch_contracts.message import Event, Positions, same_positions
 from tonetouch_contracts.subjects import entity_filter, event_subject
 from tonetouch_contracts.vocabulary import UndecodableError, Vocabulary
 
-from tonetouch_runtime._bus import Bus
+from tonetouch_runtime._bus import Bus, wire_size
 from tonetouch_runtime._clock import Clock, stamp
+from tonetouch_runtime._reading import Reader, origin_of
 from tonetouch_runtime._telemetry import current_cause, new_traceparent
 from tonetouch_runtime.errors import TonetouchError, Unavailable
 
@@ -37,7 +37,14 @@ MAX_BATCH = 1000
 _CONFLICTS = frozenset({10071, 10164, 10201})
 """Wrong last sequence, the same under concurrency, and a retried batch: all mean 'read, then decide again'."""
 
+_PASSING = frozenset({10176, 10210, 10211})
+"""A batch that the server lost a part of, or has too many of just now: nothing was kept, and it may be sent again."""
+
+_ROOM_FOR_MORE_HEADERS = 512
+"""Bytes: what is added to an event's headers when it is sent (stream, batch)."""
+
 _REQUEST_SECONDS = 5.0
+_PAUSE_SECONDS = 0.2
 _ATTEMPTS = 12
 
 log = structlog.get_logger()
@@ -151,11 +158,15 @@ class Log:
     async def history(self, stream: str, entity_id: str) -> list[Recorded[Event]]:
         """All events of one entity in order. About a millisecond, however long the log is."""
         # An open-ended read would scan to the head of the log: count first, then get exactly that many.
+        messages: list[Msg] = []
         for attempt in range(_ATTEMPTS):
             count = await self._count(stream, entity_id)
-            if count == 0:
-                return []
-            messages = await self._inbox.get_batch(stream, entity_filter(entity_id), count)
+            while len(messages) < count:
+                after = origin_of(messages[-1])[1] if messages else 0
+                more = await self._inbox.get_batch(stream, entity_filter(entity_id), count - len(messages), after + 1)
+                messages += more
+                if not more:
+                    break
             if len(messages) >= count:
                 return [self.read(message) for message in messages]
             # A replica that lags behind the leader answered: ask again.
@@ -220,16 +231,13 @@ class Log:
 
     async def follow(self, stream: str, entity_id: str, after: int = 0) -> AsyncIterator[Recorded[Event]]:
         """One entity's events from `after` on, those that are there first, then as they come. Ends when left."""
-        queue: asyncio.Queue[Msg] = asyncio.Queue(maxsize=256)
-        config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1)
-        subscription = await self._bus.jetstream.subscribe(
-            entity_filter(entity_id), stream=stream, ordered_consumer=True, cb=queue.put, config=config
-        )
+        reader = Reader(self._bus, stream, start=after + 1, subject=entity_filter(entity_id))
         try:
             while True:
-                yield self.read(await queue.get())
+                for _, message in await reader.batch(64):
+                    yield self.read(message)
         finally:
-            await subscription.unsubscribe()
+            await reader.close()
 
     def read(self, message: Msg) -> Recorded[Event]:
         """A message of a stream as a recorded event. Raises UndecodableError."""
@@ -246,7 +254,15 @@ class Log:
         messages = list(itertools.chain.from_iterable(map(self._messages, decisions)))
         if len(messages) > MAX_BATCH:
             raise ValueError(f"{len(messages)} events are more than the {MAX_BATCH} of one append")
+        for message in messages:
+            self._refuse_if_too_large(message)
         return streams.pop(), messages
+
+    def _refuse_if_too_large(self, message: "_Message") -> None:
+        # The server does not refuse what is too large: it hangs up, and everybody on this connection with it.
+        size, most = wire_size(message.headers, message.body), self._bus.largest_message - _ROOM_FOR_MORE_HEADERS
+        if size > most:
+            raise AppendRefusedError(f"{message.subject} has {size:,} bytes; an event has {most:,} at the most")
 
     def _messages(self, decision: Decision) -> list["_Message"]:
         cause = current_cause()
@@ -255,7 +271,7 @@ class Log:
         for index, event in enumerate(decision.events):
             if event.entity_id != decision.entity_id:
                 raise ValueError(f"{event.wire_name()} of {event.entity_id} in a decision on {decision.entity_id}")
-            identity = derived(decision.key, event.wire_name(), str(index)) if decision.key else self._clock.new_id()
+            identity = self._identity(decision, event, index)
             headers = Envelope(
                 id=identity,
                 type=event.wire_name(),
@@ -272,6 +288,12 @@ class Log:
             prepared.append(_Message(identity, event_subject(event), headers, msgspec.json.encode(event)))
         return prepared
 
+    def _identity(self, decision: Decision, event: Event, index: int) -> str:
+        if not decision.key:
+            return self._clock.new_id()
+        # With the entity: of two entities decided under one key, the same thing may happen.
+        return derived(decision.key, event.wire_name(), decision.entity_id, str(index))
+
     async def _publish(self, stream: str, messages: Sequence["_Message"]) -> int:
         """Send one message, or an atomic batch, and return the last sequence it got."""
         if len(messages) == 1:
@@ -285,8 +307,14 @@ class Log:
                 # The first message is a request so that a refusal is learned before the rest is sent.
                 await self._request(message, {**headers, "Nats-Expected-Stream": stream})
             else:
-                await self._bus.nats.publish(message.subject, message.body, headers=headers)
+                await self._send(message, headers)
         raise AssertionError("a batch ends at its last message")
+
+    async def _send(self, message: "_Message", headers: dict[str, str]) -> None:
+        try:
+            await self._bus.nats.publish(message.subject, message.body, headers=headers)
+        except nats.errors.Error as error:
+            raise _Unknown(f"the log is not reached ({type(error).__name__})") from error
 
     async def _request(self, message: "_Message", headers: dict[str, str]) -> int:
         try:
@@ -301,6 +329,8 @@ class Log:
         if ack.error.err_code in _CONFLICTS:
             # A retried append meets itself here: only the log can tell whether it was ours.
             raise _Unknown(ack.error.description, conflict=True)
+        if ack.error.code >= 429 or ack.error.err_code in _PASSING:
+            raise _Unknown(f"{ack.error.description} ({ack.error.err_code})")
         raise AppendRefusedError(f"{message.subject}: {ack.error.description} ({ack.error.err_code})")
 
     async def _settle(
@@ -320,22 +350,29 @@ class Log:
             except (_Unknown, Unavailable, TimeoutError, nats.errors.Error) as error:
                 if time.monotonic() > deadline:
                     raise Unavailable(f"the log does not say whether an append was kept: {error}") from error
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(_PAUSE_SECONDS)
         if kept:
             return kept
         if unknown.conflict:
             raise ConflictError(str(unknown))
         if time.monotonic() > deadline:
             raise Unavailable(f"the log did not take an append within its bound: {unknown}")
+        await asyncio.sleep(_PAUSE_SECONDS)
         return None
 
     async def _kept(self, stream: str, decisions: Sequence[Decision], ours: set[str]) -> int:
-        """The last sequence of our events in the log, 0 where there is none. An append is atomic: one entity tells."""
-        last = 0
-        for recorded in await self.history(stream, decisions[-1].entity_id):
-            if recorded.id in ours:
-                last = recorded.sequence
-        return last
+        """The last sequence of our events in the log, 0 unless every one of them is there.
+
+        Every one, because an event with a key may be there from an earlier append, and tells nothing of its neighbours.
+        """
+        found: dict[str, int] = {}
+        for decision in reversed(decisions):
+            history = await self.history(stream, decision.entity_id)
+            mine = {recorded.id: recorded.sequence for recorded in history if recorded.id in ours}
+            if len(mine) < len(decision.events):
+                return 0
+            found |= mine
+        return max(found.values())
 
     async def _count(self, stream: str, entity_id: str) -> int:
         request = msgspec.json.encode({"subjects_filter": entity_filter(entity_id)})
@@ -349,12 +386,16 @@ class Log:
         return sum((info.state.subjects or {}).values()) if info.state else 0
 
 
-def read_message(message: Msg, vocabulary: Vocabulary = VOCABULARY) -> Recorded[Event]:
-    """Read a message that came from a consumer or from a direct get. Raises UndecodableError."""
-    headers = message.headers or {}
-    stream, sequence = origin_of(message)
+def read_message(
+    message: Msg, vocabulary: Vocabulary = VOCABULARY, origin: tuple[str, int] | None = None
+) -> Recorded[Event]:
+    """Read a message that came from a consumer or from a direct get. Raises UndecodableError.
+
+    `origin` is what `origin_of` says of it, for whoever has asked already.
+    """
+    stream, sequence = origin or origin_of(message)
     try:
-        envelope = Envelope.from_headers(headers)
+        envelope = Envelope.from_headers(message.headers)
     except EnvelopeError as error:
         raise UndecodableError(f"{stream}@{sequence}: {error}") from error
     return Recorded(
@@ -367,17 +408,6 @@ def read_message(message: Msg, vocabulary: Vocabulary = VOCABULARY) -> Recorded[
         correlation=envelope.correlation,
         traceparent=envelope.traceparent,
     )
-
-
-def origin_of(message: Msg) -> tuple[str, int]:
-    """The stream and sequence a message came from."""
-    headers = message.headers
-    if headers and (sequence := headers.get("Nats-Sequence")):
-        return headers["Nats-Stream"], int(sequence)
-    # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>..., or with two more tokens in front in the newer form.
-    tokens = message.reply.split(".")
-    shift = 2 if len(tokens) > 9 else 0
-    return tokens[2 + shift], int(tokens[5 + shift])
 
 
 class _Message(msgspec.Struct, frozen=True):
@@ -424,9 +454,9 @@ class _Inbox:
         self._numbers = itertools.count()
         self._subscribed: asyncio.Task[Any] | None = None
 
-    async def get_batch(self, stream: str, subject_filter: str, count: int) -> list[Msg]:
-        """The first `count` messages under a filter, by direct get. Fewer where a replica has fewer."""
-        if self._subscribed is None:
+    async def get_batch(self, stream: str, subject_filter: str, count: int, start: int = 1) -> list[Msg]:
+        """`count` messages under a filter from a sequence on, by direct get. Fewer where a replica has fewer."""
+        if self._subscribed is None or (self._subscribed.done() and self._subscribed.exception()):
             self._subscribed = asyncio.ensure_future(self._bus.nats.subscribe(f"{self._prefix}.*", cb=self._arrived))
         await asyncio.shield(self._subscribed)
         token = str(next(self._numbers))
@@ -435,7 +465,7 @@ class _Inbox:
         try:
             await self._bus.nats.publish(
                 f"$JS.API.DIRECT.GET.{stream}",
-                msgspec.json.encode({"seq": 1, "batch": count, "next_by_subj": subject_filter}),
+                msgspec.json.encode({"seq": start, "batch": count, "next_by_subj": subject_filter}),
                 reply=f"{self._prefix}.{token}",
             )
             while len(messages) < count:
@@ -496,15 +526,14 @@ class _Pourer:
         ]
         try:
             positions = await self._log.append(*decisions)
-        except ConflictError as conflict:
-            if len(taken) == 1:
-                _resolve(taken, conflict)
-            # One of them was poured before and the server refuses the whole batch: singly, it is told from the rest.
-            else:
-                for item in taken:
-                    await self._commit([item])
         except Exception as error:
-            _resolve(taken, error)
+            if len(taken) == 1 or isinstance(error, Unavailable):
+                _resolve(taken, error)
+                return
+            # One of them was poured before, or can never be kept, and the whole batch is refused: singly, it is told
+            # from the rest.
+            for item in taken:
+                await self._commit([item])
         else:
             _resolve(taken, positions)
 

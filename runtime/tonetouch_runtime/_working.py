@@ -12,15 +12,16 @@ import structlog
 from nats.aio.msg import Msg
 from tonetouch_contracts.manifest import Consumer
 
-from tonetouch_runtime._bus import CORRELATION, Bus
-from tonetouch_runtime._hearing import Pull, delay_before
+from tonetouch_runtime._bus import Bus, stop_if_told, told_correlation
+from tonetouch_runtime._hearing import delay_before
+from tonetouch_runtime._pulling import FINISHED_WITHIN_SECONDS, HANDLED_WITHIN_SECONDS, Pull, finish
 from tonetouch_runtime._telemetry import Cause, caused_by
 from tonetouch_runtime.errors import NotNow
 
 log = structlog.get_logger()
 
 QUEUE_FULL = 10077
-"""The server's code for 'there is one of this already' on a queue that holds one message per subject."""
+"""The server's code for a message that does not fit: there is one of its subject already, or no room at all."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,20 +39,34 @@ Work = Callable[[Sequence[Task]], Awaitable[None]]
 class Worker:
     """Takes the tasks of one consumer: one at a time in `parallel` hands, or `at_most` of them together."""
 
-    def __init__(self, bus: Bus, consumer: Consumer, work: Work, *, parallel: int = 1, at_most: int = 1) -> None:
+    def __init__(
+        self,
+        bus: Bus,
+        consumer: Consumer,
+        work: Work,
+        *,
+        parallel: int = 1,
+        at_most: int = 1,
+        longest_seconds: float = HANDLED_WITHIN_SECONDS,
+    ) -> None:
         self.pull = Pull(bus, consumer)
         self._work = work
         self._parallel = parallel
         self._at_most = at_most
+        self._longest_seconds = longest_seconds
 
     async def run(self) -> None:
-        """Work for ever. Fetches only what there is a free hand for: what waits here could expire here."""
+        """Work for ever. Fetches only what there is a free hand for: what waits here could expire here.
+
+        When stopped it takes no more, finishes what it has begun within a bound, and hands the rest back.
+        """
         hands = asyncio.Semaphore(self._parallel)
         running: set[asyncio.Task[None]] = set()
         try:
             while True:
                 await hands.acquire()
                 messages = await self.pull.fetch(self._at_most)
+                stop_if_told()
                 if not messages:
                     hands.release()
                     continue
@@ -60,15 +75,15 @@ class Worker:
                 task.add_done_callback(running.discard)
                 task.add_done_callback(lambda _: hands.release())
         finally:
-            for task in running:
-                task.cancel()
+            await finish(running, FINISHED_WITHIN_SECONDS)
             await self.pull.stop()
 
     async def _do(self, messages: Sequence[Msg]) -> None:
         tasks = [task_of(message) for message in messages]
         try:
             with caused_by(Cause(correlation=tasks[0].correlation)):
-                await self._work(tasks)
+                async with asyncio.timeout(self._longest_seconds):
+                    await self._work(tasks)
         except NotNow as later:
             await self._again(messages, later.seconds)
         except Exception:
@@ -90,5 +105,5 @@ def task_of(message: Msg) -> Task:
         step=step,
         entity_id=entity,
         deliveries=message.metadata.num_delivered or 1,
-        correlation=(message.headers or {}).get(CORRELATION),
+        correlation=told_correlation(message.headers),
     )
