@@ -1,8 +1,9 @@
 """AI clients on real servers, a provider that counts its calls, and the ledger's rows as the log has them.
 
-``python -m tests.runtime.ai.clients <number> <folder>`` is a client in a process of its own. It asks the same question
-`number` times at once, its model answers when there is a file ``go`` in the folder, and it prints how many calls were
-made, how many different answers there were, and how many answers.
+``python -m tests.runtime.ai.clients <number> <folder> <seconds>`` is a client in a process of its own, whose leases
+live for so many seconds. It asks the same question `number` times at once, its model answers when there is a file
+``go`` in the folder, and it prints how many calls were made, how many different answers there were, and how many
+answers.
 """
 
 import asyncio
@@ -151,8 +152,8 @@ async def ask_singly(ai: AIClient, number: int) -> list[Embedded]:
     return [one for [one] in found]
 
 
-async def _ask_in_this_process(number: int, folder: Path) -> None:
-    async with connected(Settings(), lease_seconds=1.5) as client:
+async def _ask_in_this_process(number: int, folder: Path, lease_seconds: float) -> None:
+    async with connected(Settings(), lease_seconds=lease_seconds) as client:
         client.provider.gate = lambda: _until_there(folder / "go")
         asked = asyncio.create_task(ask_singly(client.ai, number))
         print("asking", flush=True)
@@ -167,4 +168,4 @@ def _until_there(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_ask_in_this_process(int(sys.argv[1]), Path(sys.argv[2])))
+    asyncio.run(_ask_in_this_process(int(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])))

@@ -28,19 +28,24 @@ from tests.runtime.ai.clients import (
     until_started,
 )
 
-SECONDS = 1.5
-"""A short life for leases, so that no test waits long for one to run out; the server takes none under a second."""
+SHORT_SECONDS = 1.5
+"""For leases that are to run out while a test waits; the server takes none under a second."""
+
+STEADY_SECONDS = 4.5
+"""For a lease that is to be renewed while a test waits, by a process that may stall for three seconds."""
 
 
 @pytest.fixture(name="client")
 async def _client(settings: Settings) -> AsyncIterator[Connected]:
     await provision_ai(settings)
-    async with connected(settings, lease_seconds=SECONDS) as client:
+    async with connected(settings) as client:
         yield client
 
 
 @asynccontextmanager
-async def process_asking(settings: Settings, number: int, folder: Path) -> AsyncIterator[Process]:
+async def process_asking(
+    settings: Settings, number: int, folder: Path, *, lease_seconds: float = 10.0
+) -> AsyncIterator[Process]:
     """A client in a process of its own which asks the same question `number` times; killed at the end of the block."""
     environment = os.environ | {
         "TONETOUCH_NATS_URL": settings.nats_url,
@@ -50,7 +55,14 @@ async def process_asking(settings: Settings, number: int, folder: Path) -> Async
         "TONETOUCH_S3_SECRET_KEY": settings.s3_secret_key.get_secret_value(),
     }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.runtime.ai.clients", str(number), str(folder), env=environment, stdout=PIPE
+        sys.executable,
+        "-m",
+        "tests.runtime.ai.clients",
+        str(number),
+        str(folder),
+        str(lease_seconds),
+        env=environment,
+        stdout=PIPE,
     )
     try:
         yield process
@@ -68,7 +80,7 @@ async def line(process: Process) -> str:
 
 async def test_two_clients_with_two_hundred_callers_make_one_call(client: Connected, settings: Settings) -> None:
     """On two connections: one row is a miss, 199 are shared, cost nothing and have the same answer."""
-    async with connected(settings, lease_seconds=SECONDS) as other:
+    async with connected(settings) as other:
         gate = threading.Event()
         client.provider.gate = other.provider.gate = shut(gate)
         asking = asyncio.gather(ask_singly(client.ai, 100), ask_singly(other.ai, 100))
@@ -104,7 +116,7 @@ async def test_when_the_holder_is_killed_another_takes_over(
     client: Connected, settings: Settings, tmp_path: Path
 ) -> None:
     """Its lease runs out, and a waiter asks instead; the killed attempt stays without an end."""
-    async with process_asking(settings, 1, tmp_path) as holder:
+    async with process_asking(settings, 1, tmp_path, lease_seconds=SHORT_SECONDS) as holder:
         assert await line(holder) == "asking"
         await until_started(client.bus)
         waiting = asyncio.create_task(client.ai.embed(the_same(), feature="test"))
@@ -118,20 +130,20 @@ async def test_when_the_holder_is_killed_another_takes_over(
 
 async def test_a_slow_holder_keeps_its_lease(client: Connected, settings: Settings) -> None:
     """It renews the lease for as long as it works: the other does not ask as well, however long that is."""
-    async with connected(settings, lease_seconds=SECONDS) as other:
+    async with connected(settings, lease_seconds=STEADY_SECONDS) as holder:
         gate = threading.Event()
-        client.provider.gate = shut(gate)
-        slow = asyncio.create_task(client.ai.embed(the_same(), feature="test"))
-        await until(lambda: client.provider.calls)
-        waiting = asyncio.create_task(other.ai.embed(the_same(), feature="test"))
-        # Six renewals, each a third of its life after the one before: without them it would have run out twice.
+        holder.provider.gate = shut(gate)
+        slow = asyncio.create_task(holder.ai.embed(the_same(), feature="test"))
+        await until(lambda: holder.provider.calls)
+        waiting = asyncio.create_task(client.ai.embed(the_same(), feature="test"))
+        # Each renewal comes a third of its life after the one before: without them it would have run out by the fourth.
         async with asyncio.timeout(20):
-            while (await client.bus.jetstream.stream_info("AI_LEASES")).state.last_seq < 7:
+            while (await client.bus.jetstream.stream_info(AI_LEASES.name)).state.last_seq < 5:
                 await asyncio.sleep(0.05)
         assert not waiting.done()
         gate.set()
-        [mine], [theirs] = await asyncio.gather(slow, waiting)
-    assert (mine.cache, theirs.cache, other.provider.calls) == ("miss", "coalesced", 0)
+        [held], [waited] = await asyncio.gather(slow, waiting)
+    assert (held.cache, waited.cache, client.provider.calls) == ("miss", "coalesced", 0)
 
 
 async def test_when_the_holder_fails_another_asks_at_once(client: Connected, settings: Settings) -> None:
@@ -154,7 +166,7 @@ async def test_when_the_holder_fails_another_asks_at_once(client: Connected, set
 
 async def test_a_batch_asks_what_is_its_own_before_it_waits(client: Connected, settings: Settings) -> None:
     """Two that overlap never hold what the other waits for: what nobody else asks goes upstream at once."""
-    async with connected(settings, lease_seconds=SECONDS) as other:
+    async with connected(settings) as other:
         gate = threading.Event()
         client.provider.gate = shut(gate)
         first = asyncio.create_task(client.ai.embed(the_same(1, "shared"), feature="test"))
@@ -170,14 +182,15 @@ async def test_a_batch_asks_what_is_its_own_before_it_waits(client: Connected, s
     assert other.provider.calls == 1
 
 
-async def test_an_answered_question_stays_leased_for_a_while(client: Connected) -> None:
+async def test_an_answered_question_stays_leased_for_a_while(client: Connected, settings: Settings) -> None:
     """Whoever looked for the answer a moment too early does not get the lease; nobody renews it, and it runs out."""
-    await client.ai.embed(the_same(), feature="test")
-    [started], _ = await rows(client.bus)
-    assert await Leases(client.bus, owner="tests").take(started.input_hash) is None
-    async with asyncio.timeout(20):
-        while (await client.bus.jetstream.stream_info(AI_LEASES.name)).state.messages:
-            await asyncio.sleep(0.05)
+    async with connected(settings, lease_seconds=STEADY_SECONDS) as other:
+        await other.ai.embed(the_same(), feature="test")
+        [started], _ = await rows(client.bus)
+        assert await Leases(client.bus, owner="tests").take(started.input_hash) is None
+        async with asyncio.timeout(20):
+            while (await client.bus.jetstream.stream_info(AI_LEASES.name)).state.messages:
+                await asyncio.sleep(0.05)
 
 
 async def test_a_lease_is_had_by_one(client: Connected) -> None:
