@@ -44,7 +44,7 @@ PUBLISHED = TrackView(
     ),
     about="About it.",
     lyrics="la la",
-    guessed=("title",),
+    guessed=("title", "genres"),
     uploaded_at="2026-01-01T00:00:00.000000Z",
     published_at="2026-01-02T00:00:00.000000Z",
 )
@@ -86,7 +86,7 @@ async def test_a_track_has_exactly_these_fields(published: Installation) -> None
         "status": "published",
         "duplicate_of": None,
         "published_at": "2026-01-02T00:00:00.000000Z",
-        "guessed": ["title"],
+        "guessed": ["title", "genre", "about"],
         "version_of": None,
         "reason": None,
         "file_name": "song.flac",

@@ -2,20 +2,24 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
-from tonetouch_runtime import Settings
+from tonetouch_gateway.app import app
+from tonetouch_gateway.serving import Door
+from tonetouch_runtime import Objects, Settings, running
 
-from tests.gateway.standins import AUTHORIZED, TOKEN, Installation
-from tests.gateway.test_watching import started
-from tests.gateway.wire import request_head
+from tests.gateway.standins import AUTHORIZED, TOKEN, Installation, installation
+from tests.gateway.test_watching import failed, started, watching
+from tests.gateway.wire import FORM_TYPE, exchange, form, part, request_head
 from tests.runtime.installation import provision
-from tests.servers import free_port
+from tests.servers import ObjectStoreServer, free_port, nats_server
 
 
 def environment(settings: Settings, **other: str) -> dict[str, str]:
@@ -99,3 +103,80 @@ async def connected(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
             return await asyncio.open_connection("127.0.0.1", port)
         except ConnectionError:
             await asyncio.sleep(0.05)
+
+
+async def test_stopped_in_the_middle_of_an_upload_it_leaves_nothing(
+    settings: Settings, s3: ObjectStoreServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client has no answer and will send it again; what was stored of it is taken back."""
+    monkeypatch.setattr("tonetouch_gateway.serving.GRACE_SECONDS", 1)
+    settings.http_port = 0
+    await provision(settings)
+    async with asyncio.timeout(60):
+        async with running(app, settings) as floor:
+            _, writer = await connected(floor.get(Door).port)
+            headers = {**AUTHORIZED, "content-type": FORM_TYPE, "content-length": str(30 << 20)}
+            writer.write(request_head("POST", "/api/v1/tracks", headers))
+            writer.write(form(part("file", bytes(20 << 20), filename="a.mp3"))[: 20 << 20])
+            await writer.drain()
+            while not s3.leftovers():
+                await asyncio.sleep(0.01)
+        writer.close()
+    assert s3.leftovers() == []
+    async with Objects(settings.object_store) as objects:
+        assert [facts.key async for facts in objects.list()] == []
+
+
+async def test_a_bus_that_is_away_is_said_and_waited_for(settings: Settings, tmp_path: Path) -> None:
+    """Meanwhile every answer is a problem that says when to come back; a stream goes on where it stopped."""
+    with nats_server(tmp_path / "nats") as bus:
+        settings.nats_url = bus.url
+        async with installation(settings) as installed, asyncio.timeout(110):
+            await installed.say(started("t"))
+            async with watching(installed, "t") as told:
+                assert (await anext(told)).name == "ingest.started"
+                bus.kill()
+                while (away := await installed.client.get("/api/v1/tracks")).status_code == 200:
+                    await asyncio.sleep(0.05)
+                assert (away.status_code, away.json()["code"]) == (503, "unavailable")
+                assert away.headers["retry-after"]
+                assert (await installed.client.get("/readyz")).status_code == 503
+                assert (await installed.client.get("/healthz")).status_code == 200
+                bus.restart()
+                while (await installed.client.get("/readyz")).status_code != 200:
+                    await asyncio.sleep(0.1)
+                await installed.say(failed("t"))
+                assert [event.name async for event in told] == ["ingest.failed"]
+
+
+@pytest.mark.soak
+@pytest.mark.asyncio(loop_scope="package")
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
+async def test_five_hundred_megabytes_cost_less_than_64_of_memory(installed: Installation) -> None:
+    """The whole gateway in a process of its own, from its start to the 202."""
+    port = free_port()
+
+    async def body() -> AsyncIterator[bytes]:
+        whole = form(part("file", b"", filename="big.wav"))
+        end = whole.rindex(b"\r\n--")
+        yield whole[:end]
+        for _ in range(8000):
+            yield bytes(62_500)
+        yield whole[end:]
+
+    async with gateway(installed.gateway.settings, HTTP_PORT=str(port)) as process, asyncio.timeout(300):
+        (await connected(port))[1].close()
+        before = _peak_memory_bytes(process.pid)
+        headers = {**AUTHORIZED, "content-type": FORM_TYPE}
+        reply = await exchange(port, "POST", "/api/v1/tracks", headers=headers, body=body())
+        growth = _peak_memory_bytes(process.pid) - before
+    assert reply.status == 202
+    print(f"peak memory grew by {growth / 1e6:.1f} MB")
+    assert growth < 64_000_000
+
+
+def _peak_memory_bytes(pid: int) -> int:
+    """The most memory a process has held at any time (VmHWM, the high-water mark of its resident set)."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="ascii"))
+    assert found is not None
+    return int(found[1]) * 1024

@@ -1,5 +1,6 @@
 """A file that is sent becomes objects in the store and a track of catalog's, or nothing at all."""
 
+import asyncio
 import hashlib
 import json
 from typing import Any
@@ -10,7 +11,8 @@ from tonetouch_contracts.track import TrackUploaded, UploadTrack
 from tonetouch_runtime import Refused, Unavailable
 
 from tests.gateway.standins import AUTHORIZED, Installation
-from tests.gateway.wire import FORM_TYPE, exchange, form, part, pieces
+from tests.gateway.wire import FORM_TYPE, exchange, form, part, pieces, request_head
+from tests.servers import ObjectStoreServer
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -153,3 +155,22 @@ async def test_without_a_token_a_large_upload_is_answered_and_not_read(installed
     reply = await exchange(installed.port, "POST", "/api/v1/tracks", headers=headers, body=pieces(body))
     assert reply.status == 401
     assert await kept(installed) == []
+
+
+async def test_a_client_that_leaves_in_the_middle_leaves_nothing(
+    installed: Installation, s3: ObjectStoreServer
+) -> None:
+    """After parts were stored: no object, no unfinished upload, and catalog never hears of it."""
+    _, writer = await asyncio.open_connection("127.0.0.1", installed.port)
+    headers = {**AUTHORIZED, "content-type": FORM_TYPE, "content-length": str(30 << 20)}
+    writer.write(request_head("POST", "/api/v1/tracks", headers))
+    writer.write(form(part("file", bytes(20 << 20), filename="a.mp3"))[: 20 << 20])
+    async with asyncio.timeout(30):
+        await writer.drain()
+        while not s3.leftovers():
+            await asyncio.sleep(0.01)
+        writer.transport.abort()
+        while s3.leftovers():
+            await asyncio.sleep(0.01)
+    assert await kept(installed) == []
+    assert installed.services.asked == []

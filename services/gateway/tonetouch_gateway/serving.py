@@ -51,6 +51,9 @@ def serving(make_api: Callable[[], FastAPI]) -> Callable[[Floor], AbstractAsyncC
                 leaving.set()
                 server.should_exit = True
                 await turning
+                if cut_off := list(server.server_state.tasks):
+                    # They take back what they have stored, which they can only while there is a store.
+                    await asyncio.wait(cut_off, timeout=GRACE_SECONDS)
 
     return serve
 

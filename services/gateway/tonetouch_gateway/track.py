@@ -46,5 +46,12 @@ class Track(BaseModel):
                 "genre": view.genres,
                 "cover_url": f"/api/v1/tracks/{view.id}/cover" if view.cover else None,
                 "cover_alt": view.cover.alt if view.cover else None,
+                "guessed": _guessed(view),
             }
         )
+
+
+def _guessed(view: TrackView) -> list[str]:
+    """The guessed fields under the names they have here; nobody but a machine writes 'About'."""
+    names = ["genre" if name == "genres" else name for name in view.guessed]
+    return [*names, "about"] if view.about and "about" not in names else names
