@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import httpx
 import msgspec
@@ -18,6 +18,13 @@ STOP_SECONDS = 60.0
 SERVICES = ("ai-ledger", "catalog", "recommend", "ingest", "gateway")
 EVERYTHING = ("nats", "object-store", *SERVICES)
 SETTLED = ("published", "duplicate", "rejected", "failed")
+
+Opening = Callable[[Path], BinaryIO]
+
+
+def open_file(path: Path) -> BinaryIO:
+    """The bytes of a file, read as fast as they are asked for."""
+    return path.open("rb")
 
 
 class Platform:
@@ -45,17 +52,19 @@ class Platform:
         """POST JSON to a path under /api/v1."""
         return self.http.post(f"/api/v1{path}", json=body)
 
-    def upload(self, file: Path, **fields: str) -> httpx.Response:
-        """Send one file as a browser would."""
-        with file.open("rb") as stream:
+    def upload(self, file: Path, opened: Opening = open_file, **fields: str) -> httpx.Response:
+        """Send one file as a browser would; `opened` says how its bytes are read."""
+        with opened(file) as stream:
             return self.http.post("/api/v1/tracks", files={"file": (file.name, stream)}, data=fields, timeout=120.0)
 
-    def upload_persistently(self, file: Path, seconds: float = 90.0, **fields: str) -> str:
+    def upload_persistently(
+        self, file: Path, seconds: float = 120.0, opened: Opening = open_file, **fields: str
+    ) -> str:
         """Send a file until it is accepted, as people do while something restarts; returns the track's id."""
         deadline = time.monotonic() + seconds
         while True:
             with contextlib.suppress(httpx.HTTPError):
-                answer = self.upload(file, **fields)
+                answer = self.upload(file, opened, **fields)
                 if answer.status_code == 202:
                     return str(answer.json()["id"])
                 assert answer.status_code >= 500, answer.text
