@@ -13,6 +13,17 @@ import msgspec
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 
+_AS_WRITTEN = frozenset(
+    {
+        *("ce-specversion", "ce-id", "ce-type", "ce-source", "ce-subject", "ce-time", "ce-datacontenttype"),
+        *("ce-causationid", "ce-correlationid", "traceparent"),
+        *("Nats-Msg-Id", "Nats-Expected-Stream", "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"),
+        *("Nats-Expected-Last-Subject-Sequence", "Nats-Expected-Last-Subject-Sequence-Subject"),
+        *("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending", "Nats-Last-Sequence"),
+    }
+)
+"""The names of headers as we and the server write them."""
+
 _TO_ENCODE = re.compile(r"[^\x21-\x7e]|[\"%]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
@@ -57,7 +68,10 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def from_headers(cls, headers: Mapping[str, str] | None) -> "Envelope":
         """Read the headers of a message, whatever the case of their names. Raises EnvelopeError."""
-        found = {name.lower(): value for name, value in (headers or {}).items()}
+        found = headers or {}
+        if not found.keys() <= _AS_WRITTEN:
+            # Some client wrote them its own way. Nearly all messages are spared the copy.
+            found = {name.lower(): value for name, value in found.items()}
         try:
             if found["ce-specversion"] != SPEC_VERSION:
                 raise EnvelopeError(f"CloudEvents {found['ce-specversion']} is not {SPEC_VERSION}")
