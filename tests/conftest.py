@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-
 from tonetouch_runtime import Settings
 
 from tests.servers import NatsServer, ObjectStoreServer, nats_server, object_store

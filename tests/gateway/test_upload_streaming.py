@@ -48,7 +48,7 @@ async def _big_form(file_bytes: int, *, behind: bytes = b"") -> AsyncIterator[by
 
 async def _until(condition: Callable[[], bool], *, seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens in another thread or process
+        while not condition():
             await asyncio.sleep(0.005)
 
 

@@ -27,7 +27,7 @@ async def _workers(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Workers]:
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(30):
-        while not condition():  # noqa: ASYNC110 - the condition is another process's
+        while not condition():
             await asyncio.sleep(0.01)
 
 
