@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from tonetouch_contracts.finding import FindSounds, SoundMatches
+from tonetouch_contracts.finding import FindSounds, SoundMatch, SoundMatches
 from tonetouch_contracts.identity import ContentHash, TrackId, UserId
 from tonetouch_contracts.message import Done, Event
 from tonetouch_contracts.track import DescribeTrack, MarkDuplicate, PublishTrack, RejectTrack, TrackUploaded
@@ -22,11 +22,17 @@ class Nothing(msgspec.Struct, frozen=True):
 
 
 class Neighbours:
-    """What ingest asks of catalog and recommend, remembered."""
+    """What ingest asks of catalog and recommend, remembered.
+
+    Catalog refuses while it is `away`. Recommend finds `matches`, and answers when `together` have asked, all at once.
+    """
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.away = False
+        self.matches: tuple[SoundMatch, ...] = ()
+        self.together = 1
+        self._waiting: list[asyncio.Event] = []
         catalog, recommend = Router(), Router()
         for command in (PublishTrack, MarkDuplicate, RejectTrack, DescribeTrack):
             catalog.answers(command)(self.done)
@@ -40,7 +46,13 @@ class Neighbours:
         return Done()
 
     async def find(self, command: FindSounds, floor: Floor) -> SoundMatches:
-        return SoundMatches(items=())
+        self._waiting.append(here := asyncio.Event())
+        if len(self._waiting) >= self.together:
+            for waiting in self._waiting:
+                waiting.set()
+            self._waiting.clear()
+        await here.wait()
+        return SoundMatches(items=tuple(match for match in self.matches if match.track_id != command.track_id))
 
     def of(self, kind: type) -> list[Any]:
         return [command for command in self.asked if isinstance(command, kind)]

@@ -5,7 +5,6 @@ Every kind of bad file goes through ingest as a whole. Many files share one run:
 
 import asyncio
 import hashlib
-import io
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import mutagen.id3
 import numpy as np
 import pytest
-from PIL import Image
+from tonetouch_contracts.finding import SoundMatch
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.track import MarkDuplicate, PublishTrack, RejectTrack
 from tonetouch_contracts.upload import RetryIngest
@@ -33,17 +32,12 @@ from tests.ingest.installation import (
 )
 from tests.ingest.listening.files import FORMATS, cut, film, flip
 from tests.ingest.listening.test_cover import png_claiming
-from tests.sounds import Samples, encode, song
+from tests.ingest.pictures import picture
+from tests.ingest.tones import tone
+from tests.sounds import encode, song
 
 # mutagen annotates only a part of its functions.
 id3: Any = mutagen.id3
-
-
-def tone(seed: int, *, seconds: float = 6.0, channels: int = 2, rate: int = 44100) -> Samples:
-    """A plain sound that is quickly made; another seed is another file."""
-    time = np.arange(round(seconds * rate), dtype=np.float32)[:, None] / rate
-    wave = np.sin(2 * np.pi * (180 + 17 * seed) * time) * (0.3 + 0.1 * np.sin(5 * time))
-    return np.repeat(wave, channels, axis=1).astype(np.float32)
 
 
 def written(path: Path, content: bytes) -> Path:
@@ -57,12 +51,6 @@ def tagged(path: Path, *frames: Any) -> Path:
         tags.add(frame)
     tags.save(path)
     return path
-
-
-def picture(color: str = "red") -> bytes:
-    image = io.BytesIO()
-    Image.new("RGB", (64, 64), color).save(image, "PNG")
-    return image.getvalue()
 
 
 async def assert_nothing_left(floor: Floor, *kept: str) -> None:
@@ -296,6 +284,25 @@ async def test_a_duplicate_leaves_nothing_behind(floor: Floor, tmp_path: Path) -
     before = sorted(await keys(floor, "audio/", "image/", "lyrics/"))
     second = await upload(floor, file, cover=picture("green"), lyrics=b"Other words")
     await ended(floor, second, "duplicate")
+    await assert_nothing_left(floor, *before)
+
+
+async def test_the_same_duplicate_twice_leaves_nothing_behind(
+    floor: Floor, neighbours: Neighbours, tmp_path: Path
+) -> None:
+    """A re-encoding is a duplicate by its sound; its own bytes sent again are one by theirs, of the same original."""
+    sound = song(95, seconds=20.0)
+    first = await upload(floor, encode(sound, tmp_path / "a.flac"))
+    await ended(floor, first, "published")
+    before = sorted(await keys(floor, "audio/"))
+    neighbours.matches = (SoundMatch(track_id=first, cosine=0.99, duration_seconds=20.0),)
+    again = encode(sound, tmp_path / "a.opus")
+    for _ in range(2):
+        await ended(floor, await upload(floor, again), "duplicate")
+    assert [(marked.of, marked.reason) for marked in neighbours.of(MarkDuplicate)] == [
+        (first, "the same recording"),
+        (first, "the same file"),
+    ]
     await assert_nothing_left(floor, *before)
 
 

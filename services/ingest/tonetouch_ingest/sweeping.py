@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import structlog
+from tonetouch_contracts.identity import is_entity_id
 from tonetouch_runtime import Floor, ObjectStoreUnavailable, Unavailable
 
 from tonetouch_ingest.upload import Upload
@@ -48,7 +49,7 @@ class Sweep:
 
     async def _is_forsaken(self, track_id: str) -> bool:
         """Nobody ever said that it was uploaded, or it has come to its end."""
-        if not await self._floor.log.history("CATALOG", track_id):
+        if not is_entity_id(track_id) or not await self._floor.log.history("CATALOG", track_id):
             return True
         upload = (await self._floor.log.load("INGEST", track_id, Upload())).state
         return upload.completed is not None
