@@ -98,6 +98,16 @@ async def test_what_catalog_refuses_is_not_kept(installed: Installation) -> None
     assert await kept(installed) == []
 
 
+async def test_what_catalog_refuses_in_the_end_is_not_kept_either(
+    installed: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A no is a no, however late it comes."""
+    monkeypatch.setattr("tonetouch_gateway.uploading.ASK_AGAIN_SECONDS", (0.01,))
+    installed.services.refusing[UploadTrack] = [Unavailable("down"), Refused("conflict", "No.")]
+    assert (await upload(installed)).status_code == 409
+    assert await kept(installed) == []
+
+
 async def test_a_catalog_that_is_away_for_a_moment_costs_nobody_an_upload(installed: Installation) -> None:
     """The bytes are here already: catalog is asked again, about the same track."""
     installed.services.refusing[UploadTrack] = [Unavailable("restarting")]

@@ -98,21 +98,28 @@ async def _store(request: Request, floor: Floor, user: User) -> UploadTrack:
 
 
 async def _hand_over(command: UploadTrack, ask: Asking, objects: Objects) -> Accepted:
-    """Ask catalog until it answers, for some seconds: the bytes are here, and asking twice is one upload.
+    """Ask catalog to take what is stored. Where it says no, nothing is left behind.
 
-    Where it says no, nothing is left behind. Where it says nothing the bytes stay, as they may be a track's by now;
-    what turns out to be nobody's is swept by ingest.
+    Where it says nothing the bytes stay, as they may be a track's by now; what turns out to be nobody's is swept by
+    ingest.
     """
+    try:
+        return await _ask_patiently(command, ask)
+    except Refused as refused:
+        if refused.problem.code in _FINAL:
+            await _delete(objects, command.track_id)
+        raise
+
+
+async def _ask_patiently(command: UploadTrack, ask: Asking) -> Accepted:
+    """Ask again for some seconds while there is no answer: the bytes are here, and asking twice is one upload."""
     for pause_seconds in ASK_AGAIN_SECONDS:
         try:
             return await ask(command)
-        except Unavailable as error:
-            log.warning("upload_not_taken_yet", track_id=command.track_id, error=str(error))
-        except Refused as refused:
-            if refused.problem.code in _FINAL:
-                await _delete(objects, command.track_id)
-            if refused.problem.code not in _NOT_YET:
+        except (Unavailable, Refused) as error:
+            if isinstance(error, Refused) and error.problem.code not in _NOT_YET:
                 raise
+            log.warning("upload_not_taken_yet", track_id=command.track_id, error=str(error))
         await asyncio.sleep(pause_seconds)
     return await ask(command)
 
