@@ -138,6 +138,7 @@ async def test_a_bus_that_is_away_is_said_and_waited_for(settings: Settings, tmp
 
 
 @pytest.mark.soak
+@pytest.mark.bench
 @pytest.mark.asyncio(loop_scope="package")
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from /proc")
 async def test_five_hundred_megabytes_cost_less_than_64_of_memory(installed: Installation) -> None:
