@@ -13,8 +13,8 @@ from typing import Any, BinaryIO
 import httpx
 import msgspec
 
-START_SECONDS = 120.0
-STOP_SECONDS = 60.0
+START_SECONDS = 180.0
+STOP_SECONDS = 120.0
 SERVICES = ("ai-ledger", "catalog", "recommend", "ingest", "gateway")
 EVERYTHING = ("nats", "object-store", *SERVICES)
 SETTLED = ("published", "duplicate", "rejected", "failed")
