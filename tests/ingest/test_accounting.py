@@ -5,10 +5,11 @@ from pathlib import Path
 
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.job import JobRecorded
-from tonetouch_contracts.upload import StepStarted
+from tonetouch_contracts.upload import RetryIngest, StepStarted
+from tonetouch_ingest.shelving import picture_key
 from tonetouch_runtime import Floor
 
-from tests.ingest.installation import Neighbours, ended, shown, step_of, until, upload
+from tests.ingest.installation import Neighbours, ended, shown, step_of, until, upload, with_status
 from tests.ingest.pictures import picture
 from tests.ingest.tones import tone
 from tests.sounds import encode, song
@@ -65,6 +66,30 @@ async def test_every_attempt_has_one_row(floor: Floor, neighbours: Neighbours, t
     assert [(row.feature, row.type) for row in passages] == [("ingest.embed", "embeddings")] * (TEXTS - 1)
     failed = {(row.feature, row.attempt) for row in rows if row.outcome == "failed"}
     assert ("ingest.publish", 1) in failed
+
+
+async def test_an_attempt_that_never_reached_its_model_has_a_row(
+    floor: Floor, neighbours: Neighbours, tmp_path: Path
+) -> None:
+    """The store has lost the picture: the step fails by name, each attempt is accounted for, and a retry helps."""
+    neighbours.together = 2
+    track_id = await upload(floor, encode(tone(1), tmp_path / "a.flac"), cover=picture())
+
+    async def compares() -> bool:
+        view = await shown(floor, track_id)
+        return view is not None and step_of(view, "dedupe").state == "running"
+
+    await until(compares)
+    await floor.objects.delete(picture_key(track_id))
+    await upload(floor, encode(tone(2), tmp_path / "b.flac"))
+    view = await with_status(floor, track_id, "failed")
+    assert f"{picture_key(track_id)} is missing" in (view.reason or "")
+    job_id = step_of(view, "describe_cover").job_id
+    rows = [row for row in await ledger(floor) if row.job_id == job_id]
+    assert [(row.attempt, row.outcome) for row in rows] == [(1, "failed"), (2, "failed"), (3, "failed")]
+    await floor.objects.put(picture_key(track_id), picture())
+    await floor.ask(RetryIngest(track_id=track_id))
+    await ended(floor, track_id, "published")
 
 
 async def test_a_rejected_upload_is_accounted_for(floor: Floor, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ publish         all of these but            tell catalog what became of it      
 ==============  ==========================  ===========================================  ======================
 
 Steps that do not wait for each other run side by side. Every step is queued on ``INGEST_Q`` when what it waits for is
-settled; a duplicate skips what would only be thrown away.
+settled. A duplicate skips what would only be thrown away, a track without a cover its description; when the file turns
+out to be at fault, every step that has not ended is skipped.
 """
 
 from collections.abc import Sequence
