@@ -87,7 +87,12 @@ def _bare_loop(track: Path) -> Iterator["subprocess.Popen[str]"]:
     """The floor's process, with one track behind it."""
     command = [sys.executable, "-m", "tests.bench.bench_listening", str(track)]
     with subprocess.Popen(
-        command, env=os.environ | _ONE_THREAD, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        command,
+        env=os.environ | _ONE_THREAD,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,  # Essentia greets everybody
+        text=True,
     ) as process:
         try:
             _round(process)
