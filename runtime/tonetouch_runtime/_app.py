@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import functools
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -10,16 +9,19 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import msgspec
+import nats.errors
 import structlog
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from tonetouch_contracts import manifest
-from tonetouch_contracts.message import Command, Health, ShowHealth
+from tonetouch_contracts.message import Health, ShowHealth
 
 from tonetouch_runtime._answering import answer_on
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._clock import Clock, SystemClock
+from tonetouch_runtime._composing import check_composition
 from tonetouch_runtime._floor import Floor
-from tonetouch_runtime._health import HealthCheck, serving_health
+from tonetouch_runtime._health import HealthCheck, Probe, serving_health
 from tonetouch_runtime._hearing import Listener
 from tonetouch_runtime._keeping import Keeper, Projection
 from tonetouch_runtime._log import Log
@@ -36,6 +38,12 @@ from tonetouch_runtime.settings import Settings
 
 log = structlog.get_logger()
 
+_CONFIGURATION = 78
+_TRY_AGAIN = 75
+"""Exit codes as in sysexits.h: somebody has to change a setting; or the same start may succeed later."""
+
+_PAUSE_SECONDS = 0.5
+
 Resource = Callable[[Floor], AbstractAsyncContextManager[object]]
 
 
@@ -49,6 +57,9 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
     routers: tuple[Router, ...] = ()
     resources: tuple[Resource, ...] = ()
 
+    def __post_init__(self) -> None:
+        check_composition(self.name, self.routers)
+
     @property
     def consumers(self) -> list[manifest.Consumer]:
         """The durable consumers this service reads from."""
@@ -60,19 +71,25 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
 
 @contextlib.asynccontextmanager
 async def running(app: App, settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Floor]:
-    """Run a service for as long as the block lasts. If a part of it dies, so does the block."""
+    """Run a service for as long as the block lasts. If a part of it dies, so does the block.
+
+    It waits for a bus that is not up yet. Raises Misconfigured or ManifestDiffers where it cannot work.
+    """
     clock = clock or SystemClock()
     async with AsyncExitStack() as stack:
+        # What only depends on this machine comes first: waiting for the bus would hide that it is wrong.
+        databases = _open_databases(app, settings, stack)
+        probe = Probe(app.name)
+        await stack.enter_async_context(serving_health(settings.health_port, probe))
         bus = await Bus.connect(settings.nats_url, app.name)
         stack.push_async_callback(bus.close)
-        await check(bus.jetstream, manifest.STREAMS, manifest.QUEUES, app.consumers)
-        floor, lot = await _lay_floor(app, settings, clock, bus, stack)
+        await _check_manifest(app, bus)
+        floor, lot = await _lay_floor(app, settings, clock, bus, databases, stack)
         for resource in app.resources:
             floor.keep(await stack.enter_async_context(resource(floor)))
         listeners, workers = _listeners(app, floor, lot), _workers(app, floor)
         pulls = [listener.pull for listener in listeners] + [worker.pull for worker in workers]
-        health = HealthCheck(app.name, bus, floor.keepers, pulls, (floor.read, floor.state))
-        await stack.enter_async_context(serving_health(settings.health_port, health))
+        health = HealthCheck(app.name, bus, floor.keepers, pulls, databases)
         running_parts = [
             *(keeper.run() for keeper in floor.keepers.values()),
             *(listener.run() for listener in listeners),
@@ -81,15 +98,38 @@ async def running(app: App, settings: Settings, *, clock: Clock | None = None) -
         await stack.enter_async_context(_running_together(running_parts))
         _answer(app, floor, health)
         await bus.broker.start()
+        # The first thing to end: an answer needs all the rest.
+        stack.push_async_callback(bus.stop_answering)
+        probe.ask = health
         log.info("service_started", name=app.name)
         yield floor
         log.info("service_stopping", name=app.name)
 
 
-async def _lay_floor(app: App, settings: Settings, clock: Clock, bus: Bus, stack: AsyncExitStack) -> tuple[Floor, Lot]:
+def _open_databases(app: App, settings: Settings, stack: AsyncExitStack) -> tuple[Database, Database]:
     read, state = Database.open(settings, app.name, "read"), Database.open(settings, app.name, "state")
     stack.callback(read.close)
     stack.callback(state.close)
+    read.create(positions, *{table_of(entry.model) for router in app.routers for entry in router.keeping})
+    return read, state
+
+
+async def _check_manifest(app: App, bus: Bus) -> None:
+    """Compare the server with the manifest, as soon as it says how it is."""
+    while True:
+        try:
+            await check(bus.jetstream, manifest.STREAMS, manifest.QUEUES, app.consumers)
+        except (TimeoutError, nats.errors.Error) as error:
+            log.warning("log_not_ready", error=repr(error))
+            await asyncio.sleep(_PAUSE_SECONDS)
+        else:
+            return
+
+
+async def _lay_floor(
+    app: App, settings: Settings, clock: Clock, bus: Bus, databases: tuple[Database, Database], stack: AsyncExitStack
+) -> tuple[Floor, Lot]:
+    read, state = databases
     lot = Lot(state, clock)
     keepers = _keepers(app, bus, read, lot)
     objects = Objects(settings.object_store)
@@ -113,7 +153,6 @@ async def _lay_floor(app: App, settings: Settings, clock: Clock, bus: Bus, stack
 
 def _keepers(app: App, bus: Bus, read: Database, lot: Lot) -> dict[str, Keeper]:
     keeping = [entry for router in app.routers for entry in router.keeping]
-    read.create(positions, *{table_of(entry.model) for entry in keeping})
     projections = [
         Projection(
             name=str(table_of(entry.model).name),
@@ -134,7 +173,7 @@ def _listeners(app: App, floor: Floor, lot: Lot) -> list[Listener]:
     handlers: dict[str, dict[Any, Any]] = {}
     for entry in (entry for router in app.routers for entry in router.hearing):
         for event in entry.events:
-            handlers.setdefault(entry.consumer, {})[event] = functools.partial(_with(entry.handler, floor))
+            handlers.setdefault(entry.consumer, {})[event] = _with(entry.handler, floor)
     return [Listener(floor.bus, manifest.consumer(name), heard, lot) for name, heard in handlers.items()]
 
 
@@ -160,11 +199,7 @@ def _answer(app: App, floor: Floor, health: Callable[[], Any]) -> None:
     answer_on(floor.bus, app.name, ShowHealth, show_health, floor.seen)
     for router in app.routers:
         for command, handler in router.answering.items():
-            answer_on(floor.bus, app.name, _any(command), _with(handler, floor), floor.seen)
-
-
-def _any(command: type[Command[Any]]) -> type[Command[Any]]:
-    return command
+            answer_on(floor.bus, app.name, command, _with(handler, floor), floor.seen)
 
 
 def _with(handler: Callable[..., Any], floor: Floor) -> Callable[[Any], Any]:
@@ -192,6 +227,8 @@ async def _running_together(parts: Sequence[Coroutine[Any, Any, None]]) -> Async
         yield
     except asyncio.CancelledError:
         if failure:
+            if me is not None:
+                me.uncancel()
             raise failure[0] from None
         raise
     finally:
@@ -206,15 +243,21 @@ def serve(app: App) -> None:
     try:
         settings = Settings()
     except ValidationError as error:
-        problems = "; ".join(f"TONETOUCH_{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        sys.exit(f"{app.name} cannot start: {problems}")
+        print(f"{app.name} cannot start: {'; '.join(map(_in_words, error.errors()))}", file=sys.stderr)
+        sys.exit(_CONFIGURATION)
     configure_logs(app.name, settings.log_level)
     try:
         asyncio.run(_until_told(app, settings))
     except TonetouchError as error:
         log.error("service_refused_to_start", reason=str(error))
         print(f"{app.name} cannot start: {error}", file=sys.stderr)
-        sys.exit(78 if isinstance(error, Misconfigured) else 75)
+        sys.exit(_CONFIGURATION if isinstance(error, Misconfigured) else _TRY_AGAIN)
+
+
+def _in_words(error: ErrorDetails) -> str:
+    """One wrong setting, without its value: it may be a secret."""
+    said = error["msg"].removeprefix("Value error, ")
+    return f"TONETOUCH_{'_'.join(map(str, error['loc'])).upper()}: {said}" if error["loc"] else said
 
 
 async def _until_told(app: App, settings: Settings) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import nats.errors
 import nats.js.errors
@@ -27,6 +27,20 @@ from tonetouch_runtime._tables import Database
 from tonetouch_runtime.errors import Misconfigured
 
 STALLED_SECONDS = 15.0
+_DATABASE_SECONDS = 3.0
+
+
+class Probe:
+    """What a process says of itself: that it is starting, until there is something to `ask`."""
+
+    def __init__(self, service: str) -> None:
+        self.ask: Callable[[], Awaitable[Health]] | None = None
+        self._service = service
+
+    async def __call__(self) -> Health:
+        if self.ask is not None:
+            return await self.ask()
+        return Health(service=self._service, ready=False, checks={"bus": "waiting for the bus and its streams"})
 
 
 class HealthCheck:
@@ -60,6 +74,10 @@ class HealthCheck:
 
     async def _keeper(self, stream: str, keeper: Keeper) -> str:
         """'The head moves, the position does not' is the failure that looks like health: compare the two."""
+        if keeper.problem:
+            return keeper.problem
+        if not self._bus.is_connected:
+            return "the bus is away"
         try:
             head = (await self._bus.jetstream.stream_info(stream, subjects_filter=None)).state.last_seq
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
@@ -77,14 +95,15 @@ class HealthCheck:
 
 async def _database(database: Database) -> str:
     try:
-        await database.write(lambda connection: connection.execute(text("select 1")))
+        async with asyncio.timeout(_DATABASE_SECONDS):
+            await database.write(lambda connection: connection.execute(text("select 1")))
     except Exception as error:
         return f"cannot be written ({type(error).__name__})"
     return "ok"
 
 
 @contextlib.asynccontextmanager
-async def serving_health(port: int, health: Callable[[], Awaitable[Health]]):  # type: ignore[no-untyped-def]
+async def serving_health(port: int, health: Callable[[], Awaitable[Health]]) -> AsyncIterator[None]:
     """Serve ``/healthz`` and ``/readyz`` on loopback. Port 0 serves nothing. Raises Misconfigured for a taken port."""
     if port == 0:
         yield

@@ -20,9 +20,16 @@ def decode_cursor(cursor: str, *kinds: type) -> tuple[str | int | float, ...]:
     try:
         raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         key = msgspec.json.decode(raw, type=tuple[kinds])  # type: ignore[valid-type]
-    except (binascii.Error, ValueError, msgspec.MsgspecError):
-        raise Refused("invalid", "The cursor is not one of ours.", "Start again without a cursor.") from None
+    except (binascii.Error, ValueError, RecursionError, msgspec.MsgspecError):
+        key = None
+    if key is None or not all(map(_can_be_asked_for, key)):
+        raise Refused("invalid", "The cursor is not one of ours.", "Start again without a cursor.")
     return tuple(key)
+
+
+def _can_be_asked_for(part: str | int | float) -> bool:
+    """Whether a database takes it as a value: PostgreSQL knows no zero byte in text, and neither any longer integer."""
+    return "\0" not in part if isinstance(part, str) else not isinstance(part, int) or abs(part) < 1 << 63
 
 
 def page_size(limit: int) -> int:

@@ -57,9 +57,14 @@ class Router:
         self.keeping: list[Keeping] = []
 
     def answers(self, command: type[Command[R]]) -> Callable[[Callable[..., Awaitable[Any]]], Any]:
-        """Reply to a command: ``async (command, floor) -> R | Answered[R]``. Raise Refused to say no."""
+        """Reply to a command: ``async (command, floor) -> R | Answered[R]``. Raise Refused to say no.
+
+        Raises ValueError for a second handler of one command.
+        """
 
         def register(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+            if command in self.answering:
+                raise ValueError(f"two handlers answer {command.wire_name()}")
             self.answering[command] = handler
             return handler
 

@@ -99,9 +99,14 @@ class Database:
         return await asyncio.get_running_loop().run_in_executor(self._writing, run)
 
     def create(self, *tables: Table) -> None:
-        """Make the tables that are not there yet."""
-        for table in tables:
-            table.create(self.engine, checkfirst=True)
+        """Make the tables that are not there yet. Raises Misconfigured where they cannot be written."""
+        try:
+            for table in tables:
+                table.create(self.engine, checkfirst=True)
+        except DBAPIError as error:
+            # What the driver says of a connection may name its user and its address: say where, never with what.
+            where = self.engine.url.database if self.schema is None else f"schema {self.schema}"
+            raise Misconfigured(f"the tables in {where} cannot be written ({type(error).__name__})") from None
 
     def close(self) -> None:
         """Finish what runs and let go of the files."""
