@@ -16,6 +16,7 @@ from tonetouch_deploy.supervising import Row
 from tonetouch_deploy.uploading import FINAL, Ending, Progress
 
 _LINES = 24
+_TO_LOOK_UP = ("failed", "unfinished")
 _COLOURS = {"ready": "green", "stopped": "dim", "published": "green", "duplicate": "yellow"}
 
 
@@ -62,7 +63,7 @@ def ending_table(endings: Iterable[Ending]) -> Table:
         table.add_row(
             escape(printable(ending.file.name)),
             f"[{colour}]{ending.outcome}[/{colour}]",
-            escape(printable(ending.title or ending.track_id or "")),
+            escape(printable(ending.title or (ending.track_id if ending.outcome in _TO_LOOK_UP else None) or "")),
             escape(printable(ending.why)),
         )
     return table

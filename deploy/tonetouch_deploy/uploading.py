@@ -223,8 +223,8 @@ def _words(error: object) -> str:
 
 
 def _problem(body: dict[str, Any]) -> str:
-    """A problem document (RFC 9457) in one line."""
-    return ": ".join(str(body[key]) for key in ("title", "detail") if body.get(key))
+    """A problem document (RFC 9457) in one line: what happened here, else what kind of problem it is."""
+    return str(body.get("detail") or body.get("title") or "")
 
 
 def _object(response: httpx.Response) -> dict[str, Any]:

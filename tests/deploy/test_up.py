@@ -36,6 +36,8 @@ class Up:
                 stdout=file,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
+                # A shell tells what it starts in the background to ignore Ctrl-C, and these tests may run there.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
         self._output = output
 

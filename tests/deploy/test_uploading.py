@@ -86,7 +86,7 @@ async def test_every_ending_says_why(api: StandIn, tmp_path: Path) -> None:
         ("twin.ogg", "duplicate", "of Title of good.mp3"),
         ("noise.wav", "rejected", "pure silence"),
         ("crash.flac", "failed", "analyse (attempt 5): the analysis worker died"),
-        ("empty.mp3", "rejected", "Empty file: there is no audio in it"),
+        ("empty.mp3", "rejected", "there is no audio in it"),
     ]
 
 

@@ -128,7 +128,7 @@ def running_platform(data: Path, *arguments: str) -> Iterator[Platform]:
     environment = {**os.environ, "TONETOUCH_DATA": str(data)}
     command = [sys.executable, "-m", "tonetouch_deploy.commands", "up", *arguments]
     with output.open("ab") as out:
-        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out)
+        process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, preexec_fn=hear_ctrl_c)
     platform = None
     try:
         _wait_until_ready(data, process, output)
@@ -140,6 +140,11 @@ def running_platform(data: Path, *arguments: str) -> Iterator[Platform]:
         elif process.poll() is None:
             process.send_signal(signal.SIGINT)
             process.wait(STOP_SECONDS)
+
+
+def hear_ctrl_c() -> None:
+    """A shell tells what it starts in the background to ignore Ctrl-C; tests may run there, a person does not."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _wait_until_ready(data: Path, process: subprocess.Popen[bytes], output: Path) -> None:
