@@ -35,7 +35,12 @@ def answer_on(bus: Bus, service: str, command: type[Command[Any]], answer: Answe
             return _say(await _reply(decoder, answer, seen, bytes(message.body), headers), bus.largest_message)
 
     subject = command_subject(command, service)
-    bus.broker.subscriber(subject, queue=service, max_workers=64)(handle)
+    bus.broker.subscriber(subject, queue=service, max_workers=64, decoder=_as_it_is)(handle)
+
+
+async def _as_it_is(message: NatsMessage) -> bytes:
+    # The framework would decode the body before us, and send no reply at all where it cannot.
+    return bytes(message.body)
 
 
 async def _reply(

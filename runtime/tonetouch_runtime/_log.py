@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 import msgspec
@@ -229,7 +229,7 @@ class Log:
         """
         return await self._pourer.pour(events)
 
-    async def follow(self, stream: str, entity_id: str, after: int = 0) -> AsyncIterator[Recorded[Event]]:
+    async def follow(self, stream: str, entity_id: str, after: int = 0) -> AsyncGenerator[Recorded[Event], None]:
         """One entity's events from `after` on, those that are there first, then as they come. Ends when left."""
         reader = Reader(self._bus, stream, start=after + 1, subject=entity_filter(entity_id))
         try:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -9,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from tonetouch_runtime._object_store import ObjectStoreAddress
 
 PLACEHOLDERS = frozenset({"", "changeme", "change-me", "secret", "password", "minioadmin", "tonetouch"})
-_LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 class Settings(BaseSettings):
@@ -56,7 +57,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _refuse_placeholder_secrets(self) -> Self:
         # On loopback the launcher made the keys itself; anywhere else a guessable key is an open door.
-        if not self.s3_endpoint.split("//", 1)[-1].startswith(_LOOPBACK):
+        if urlsplit(self.s3_endpoint).hostname not in _LOOPBACK:
             for name in ("s3_access_key", "s3_secret_key"):
                 if getattr(self, name).get_secret_value().lower() in PLACEHOLDERS:
                     raise ValueError(f"TONETOUCH_{name.upper()} is missing or a placeholder: set the store's real key")
