@@ -211,7 +211,7 @@ async def test_killed_at_any_moment_nothing_is_missing(installed: Settings) -> N
     """A process killed with work half done is followed by one that ends where one that lived would have."""
     bus = await Bus.connect(installed.nats_url, "storyteller")
     log = Log(bus, SystemClock(), service="storyteller")
-    said = [story(150)[stream] for stream in ("INGEST", "CATALOG", "LIBRARY")]
+    said = [story(60)[stream] for stream in ("INGEST", "CATALOG", "LIBRARY")]
     at: Positions = {}
     for kill in range(3):
         service = _start(installed)
@@ -233,7 +233,7 @@ async def test_killed_at_any_moment_nothing_is_missing(installed: Settings) -> N
     async with running(app, installed) as floor:
         await caught_up(floor, at, 120)
         assert (await rows(floor), await contents(floor)) == survived
-    assert len(survived[1]["tracks"]) == 149
+    assert len(survived[1]["tracks"]) == 59
 
 
 def _start(settings: Settings) -> "subprocess.Popen[bytes]":

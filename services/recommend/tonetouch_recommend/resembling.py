@@ -3,25 +3,21 @@
 Like means: described by similar facts (tempo, moods, key, energy, genre, names). How it sounds is not in there yet.
 """
 
-from typing import Final
-
 from tonetouch_contracts.finding import FindSimilar, Found
 from tonetouch_contracts.message import Page
-from tonetouch_runtime import Floor, Refused, Router, page_size
+from tonetouch_runtime import Floor, Refused, Router
 
 from tonetouch_recommend.indexes import TRACKS, on_offer
 from tonetouch_recommend.indexing import Indexes
-from tonetouch_recommend.searching import Ranked, page_of
+from tonetouch_recommend.searching import Ranked, depth, page_of
 
 router = Router()
-
-DEPTH: Final = 100
 
 
 @router.answers(FindSimilar)
 async def find_similar(command: FindSimilar, floor: Floor) -> Page[Found]:
     """The nearest first, without the track itself. Raises Refused where it is unknown or not published."""
-    page_size(command.limit)
+    deep = depth(command.limit, command.cursor)
     indexes = floor.get(Indexes)
     await indexes.settled("track")
     points = await indexes.engine.get(TRACKS, [command.track_id])
@@ -30,7 +26,7 @@ async def find_similar(command: FindSimilar, floor: Floor) -> Page[Found]:
     hits = await indexes.engine.query(
         TRACKS,
         points[0].vector,
-        limit=DEPTH,
+        limit=deep,
         where=on_offer(command.region, command.explicit_allowed),
         exclude=[command.track_id],
     )

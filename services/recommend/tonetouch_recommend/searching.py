@@ -6,6 +6,7 @@ artist means just that, and a vector cannot know. They are compared whole or by 
 accents, and count as 1.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
@@ -20,13 +21,14 @@ from tonetouch_runtime.ai import AIInputRefused, TextToEmbed
 from tonetouch_recommend.indexes import LYRICS, TRACKS, on_offer, passage_of
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.learning import EmbeddingRow, ShelfRow, name_key
-from tonetouch_recommend.vectors.collection import Hit, Vector
+from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Hit, Vector
 
 router = Router()
 
 MOST_CHARACTERS: Final = 500
-DEPTH: Final = 100
-"""How many of each kind are looked at, whatever the page: all pages come from one ranking."""
+MARGIN: Final = 10
+"""How much further than its end a page looks: what lies deeper ranks behind it, but for a passage that very many
+passages of a few songs crowd out."""
 MOST_NAMED: Final = 50
 SHORTEST_BEGINNING: Final = 3
 """Bytes of a name before its beginning is enough: with one letter everybody would be meant."""
@@ -44,7 +46,7 @@ async def search_tracks(command: SearchTracks, floor: Floor) -> Page[Found]:
         raise Refused(
             "invalid", f"A search is at most {MOST_CHARACTERS} characters, not {len(text)}.", "Say it shorter."
         )
-    page_size(command.limit)
+    depth(command.limit, command.cursor)  # what is no page is refused before a model is asked
     await floor.get(Indexes).settled("track")
     return await find(msgspec.structs.replace(command, query=text), await _meaning(text, floor), floor)
 
@@ -52,10 +54,18 @@ async def search_tracks(command: SearchTracks, floor: Floor) -> Page[Found]:
 async def find(command: SearchTracks, vector: Vector, floor: Floor) -> Page[Found]:
     """The page for a sentence whose vector is known."""
     engine, where = floor.get(Indexes).engine, on_offer(command.region, command.explicit_allowed)
-    described = await engine.query(TRACKS, vector, limit=DEPTH, where=where)
-    sung = await engine.query(LYRICS, vector, limit=DEPTH, where=where)
-    ranking = ranked(await _named(command, floor), described, sung)
-    return await page_of(ranking, command.limit, command.cursor, floor)
+    deep = depth(command.limit, command.cursor)
+    described, sung, named = await asyncio.gather(
+        engine.query(TRACKS, vector, limit=deep, where=where),
+        engine.query(LYRICS, vector, limit=deep, where=where),
+        _named(command, floor),
+    )
+    return await page_of(ranked(named, described, sung), command.limit, command.cursor, floor)
+
+
+def depth(limit: int, cursor: str | None) -> int:
+    """How many of the nearest a page has to know. Raises Refused for a limit or cursor that is none."""
+    return min(_start(cursor) + page_size(limit) + MARGIN, LARGEST_LIMIT)
 
 
 class Ranked(msgspec.Struct, frozen=True):
@@ -81,11 +91,7 @@ def ranked(named: Sequence[Ranked], described: Iterable[Hit], sung: Iterable[Hit
 
 async def page_of(ranking: Sequence[Ranked], limit: int, cursor: str | None, floor: Floor) -> Page[Found]:
     """One page of a ranking; the cursor is where the next one begins. Raises Refused for one that is not ours."""
-    size, start = page_size(limit), 0
-    if cursor is not None:
-        (start,) = (int(part) for part in decode_cursor(cursor, int))
-    if start < 0:
-        raise Refused("invalid", "The cursor is not one of ours.", "Start again without a cursor.")
+    size, start = page_size(limit), _start(cursor)
     shown = ranking[start : start + size]
     texts = await _passages(shown, floor)
     items = tuple(
@@ -94,6 +100,15 @@ async def page_of(ranking: Sequence[Ranked], limit: int, cursor: str | None, flo
     )
     more = start + size < len(ranking)
     return Page(items=items, next_cursor=encode_cursor(start + size) if more else None)
+
+
+def _start(cursor: str | None) -> int:
+    if cursor is None:
+        return 0
+    (start,) = (int(part) for part in decode_cursor(cursor, int))
+    if start < 0:
+        raise Refused("invalid", "The cursor is not one of ours.", "Start again without a cursor.")
+    return start
 
 
 async def _meaning(text: str, floor: Floor) -> Vector:

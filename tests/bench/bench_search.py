@@ -1,0 +1,154 @@
+"""Search and similar inside the service, over many vectors, beside a bare Qdrant Edge query in the same run.
+
+    TONETOUCH_BENCH_VECTORS=20000 pytest -m bench tests/bench/bench_search.py -s
+
+As many passages of lyrics lie beside the descriptions. A search asks both, so its floor is one bare query of each; of
+similar tracks it is one. Measured are the handlers with their tables, index, ranking and page, without the hop over the
+bus. What it takes to embed the question stands beside them.
+"""
+
+import asyncio
+import os
+import shutil
+import time
+import uuid
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from qdrant_edge import EdgeShard, Query, QueryRequest
+from sqlalchemy import insert
+from tonetouch_contracts.finding import FindSimilar, SearchTracks
+from tonetouch_contracts.identity import TrackId
+from tonetouch_recommend.app import app
+from tonetouch_recommend.indexes import LYRICS, TRACKS, passage_id
+from tonetouch_recommend.indexing import Indexes
+from tonetouch_recommend.learning import EmbeddingRow, ShelfRow, name_key
+from tonetouch_recommend.resembling import find_similar
+from tonetouch_recommend.searching import find, search_tracks
+from tonetouch_recommend.vectors.collection import Payload, Point, Vector
+from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
+from tonetouch_recommend.vectors.qdrant_shard import SEARCH
+from tonetouch_runtime import Floor, Settings, running
+
+from tests.bench.bench_vectors import LIMIT, REGIONS, Timings, clustered
+from tests.runtime.installation import provision
+
+ROUNDS = 200
+AT_ONCE = 1_000
+
+
+def track(number: int) -> TrackId:
+    return TrackId(str(uuid.UUID(int=number)))
+
+
+async def fill(floor: Floor, count: int) -> None:
+    """Descriptions, passages and the rows beside them, as if they had been learned from the log."""
+    engine, shelf, embeddings = floor.get(Indexes).engine, floor.tables.live(ShelfRow), floor.tables.live(EmbeddingRow)
+    described, sung = np.random.default_rng(1), np.random.default_rng(5)
+    started = time.perf_counter()
+    for start in range(0, count, AT_ONCE):
+        numbers = range(start, min(start + AT_ONCE, count))
+        names = [{"track_id": track(n), **_on_shelf(n)} for n in numbers]
+        texts = [{"track_id": track(n), "kind": "lyrics", "passage": 0, "text": f"the words of {n}"} for n in numbers]
+        await floor.read.write(lambda to, rows=names: to.execute(insert(shelf), rows))  # type: ignore[misc]
+        await floor.read.write(lambda to, rows=texts: to.execute(insert(embeddings), rows))  # type: ignore[misc]
+        points = [_described(n, vector) for n, vector in zip(numbers, clustered(described, len(numbers)), strict=True)]
+        await engine.upsert(TRACKS, points)
+        points = [_sung(n, vector) for n, vector in zip(numbers, clustered(sung, len(numbers)), strict=True)]
+        await engine.upsert(LYRICS, points)
+    await engine.flush()
+    loaded = time.perf_counter()
+    assert isinstance(engine, QdrantEdgeEngine)
+    for collection in (TRACKS, LYRICS):
+        await engine.index(collection)
+        info = await engine.info(collection)
+        print(f"{collection.name}: {info.points} points, {info.indexed} of them indexed")
+    print(f"loaded in {loaded - started:.0f} s, indexed in {time.perf_counter() - loaded:.0f} s")
+
+
+def _on_shelf(number: int) -> dict[str, Any]:
+    title, artist = f"Title {number}", f"Artist {number % 5000}"
+    keys = {"title_key": name_key(title), "artist_key": name_key(artist)}
+    return {"title": title, "artist": artist, **keys, **_filters(number)}
+
+
+def _filters(number: int) -> dict[str, Any]:
+    return {"region": REGIONS[number % 5], "explicit": int(number % 10 == 0)}
+
+
+def _described(number: int, vector: Vector) -> Point:
+    known: Payload = {
+        "artist": str(number % 5000),
+        "genres": ["Jazz"],
+        "moods": ["calm", "sad"],
+        "energy": 0.5,
+        "bpm": 90.0,
+    }
+    return Point(track(number), vector, {**_filters(number), **known, "year": 2000})
+
+
+def _sung(number: int, vector: Vector) -> Point:
+    return Point(passage_id(track(number), 0), vector, {**_filters(number), "track": track(number)})
+
+
+async def measure(floor: Floor, tracks: EdgeShard, lyrics: EdgeShard, count: int) -> list[Timings]:
+    """Every way of asking once per round, in turn, so that whatever disturbs the machine disturbs them alike."""
+    asked = clustered(np.random.default_rng(2), ROUNDS)
+    chosen = np.random.default_rng(3).integers(0, count, ROUNDS)
+    wide = SearchTracks(query="a slow sad piano piece")
+    here = msgspec.structs.replace(wide, region="GB", explicit_allowed=False)
+
+    async def one_bare(turn: int) -> object:
+        return tracks.query(QueryRequest(LIMIT, query=Query.Nearest(asked[turn].tolist()), params=SEARCH))
+
+    async def two_bare(turn: int) -> object:
+        await one_bare(turn)
+        return lyrics.query(QueryRequest(LIMIT, query=Query.Nearest(asked[turn].tolist()), params=SEARCH))
+
+    ways: list[tuple[str, Callable[[int], Awaitable[object]]]] = [
+        ("bare query (floor of similar)", one_bare),
+        ("bare query of each (of search)", two_bare),
+        ("search", lambda turn: find(wide, asked[turn], floor)),
+        ("search region+explicit", lambda turn: find(here, asked[turn], floor)),
+        ("similar", lambda turn: find_similar(FindSimilar(track_id=track(int(chosen[turn]))), floor)),
+        ("search, its embedding included", lambda turn: search_tracks(wide, floor)),
+    ]
+    timings = [Timings(name, []) for name, _ in ways]
+    for turn in range(-20, ROUNDS):  # the negative turns warm up
+        for (_, way), timing in zip(ways, timings, strict=True):
+            started = time.perf_counter()
+            await way(turn)
+            if turn >= 0:
+                timing.seconds.append(time.perf_counter() - started)
+    return timings
+
+
+@pytest.mark.bench
+@pytest.mark.timeout(1800)
+async def test_search_and_similar_cost_at_most_three_bare_queries(settings: Settings, tmp_path: Path) -> None:
+    """At the median, inside the service and without embedding the question."""
+    count = int(os.environ.get("TONETOUCH_BENCH_VECTORS", "100000"))
+    await provision(settings)
+    print()
+    async with running(app, settings) as floor:
+        await fill(floor, count)
+        tracks, lyrics = [await _bare(settings, name, tmp_path) for name in (TRACKS.name, LYRICS.name)]
+        timings = await measure(floor, tracks, lyrics, count)
+    one, two = (timing.quantile_ms(0.5) for timing in timings[:2])
+    for timing in timings:
+        p50 = timing.quantile_ms(0.5)
+        print(f"{timing}   p50 is {p50 / one:5.2f} bare queries, {p50 / two:5.2f} of each")
+    _, _, search, _, similar, _ = timings
+    assert search.quantile_ms(0.5) <= 3 * two
+    assert similar.quantile_ms(0.5) <= 3 * one
+
+
+async def _bare(settings: Settings, name: str, folder: Path) -> EdgeShard:
+    """A copy of a collection's live shard, opened by the library alone."""
+    (live,) = (settings.data / "vectors" / name).glob("copy-*")
+    await asyncio.to_thread(shutil.copytree, live, folder / name)
+    return EdgeShard.load(str(folder / name))
