@@ -217,7 +217,7 @@ class IngestCompleted(Event, frozen=True, kw_only=True, tag="ingest.completed"):
 class IngestFailed(Event, frozen=True, kw_only=True, tag="ingest.failed"):
     """A step gave up. Where `rejected`, the upload itself is at fault; else an operator can retry from that step.
 
-    The bytes are kept, and nothing that was found out is forgotten.
+    Nothing that was found out is forgotten, and unless it was rejected its bytes are kept.
     """
 
     entity_field: ClassVar[str] = "track_id"
@@ -263,7 +263,7 @@ class StepView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class IngestView(msgspec.Struct, frozen=True, kw_only=True):
-    """Where one upload stands."""
+    """Where one upload stands. `notes` say what was left out or mended without harm (a cover that is no picture)."""
 
     track_id: TrackId
     status: TrackStatus
@@ -272,6 +272,7 @@ class IngestView(msgspec.Struct, frozen=True, kw_only=True):
     started_at: str
     updated_at: str
     reason: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class ShowIngest(Command[IngestView], frozen=True, kw_only=True, tag="ingest.show-ingest"):

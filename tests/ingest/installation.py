@@ -10,7 +10,7 @@ from tonetouch_contracts.finding import FindSounds, SoundMatch, SoundMatches
 from tonetouch_contracts.identity import ContentHash, TrackId, UserId
 from tonetouch_contracts.message import Done, Event
 from tonetouch_contracts.track import DescribeTrack, MarkDuplicate, PublishTrack, RejectTrack, TrackUploaded
-from tonetouch_contracts.upload import AudioStaged, IngestView, ShowIngest, StepView
+from tonetouch_contracts.upload import IngestView, ShowIngest, StepView
 from tonetouch_runtime import App, Floor, Refused, Router, Unavailable
 
 
@@ -159,9 +159,4 @@ async def keys(floor: Floor, *prefixes: str) -> list[str]:
 
 async def notes(floor: Floor, track_id: TrackId) -> tuple[str, ...]:
     """What was noted of an upload without being held against it."""
-    (staged,) = [
-        recorded.event
-        for recorded in await floor.log.history("INGEST", track_id)
-        if isinstance(recorded.event, AudioStaged)
-    ]
-    return staged.problems
+    return (await floor.ask(ShowIngest(track_id=track_id))).value.notes

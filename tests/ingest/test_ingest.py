@@ -98,6 +98,29 @@ async def test_a_step_that_gave_up_can_be_retried(
     assert step_of(view, "stage").attempts == 1
 
 
+async def test_a_retry_does_not_publish_what_somebody_brought_again(
+    floor: Floor, neighbours: Neighbours, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the first upload had failed its bytes came again and were published: the first is their duplicate now."""
+    monkeypatch.setattr("tonetouch_ingest.stepping.ATTEMPTS", 1)
+    neighbours.away = True
+    file = encode(song(8, seconds=15.0), tmp_path / "song.flac")
+    first = await upload(floor, file)
+
+    async def gave_up() -> bool:
+        return first in [view.track_id for view in await listed(floor, "failed")]
+
+    await until(gave_up)
+    neighbours.away = False
+    second = await upload(floor, file)
+    await ended(floor, second, "published")
+    await floor.ask(RetryIngest(track_id=first))
+    await ended(floor, first, "duplicate")
+    (marked,) = neighbours.of(MarkDuplicate)
+    assert (marked.track_id, marked.of) == (first, second)
+    assert len(neighbours.of(PublishTrack)) == 1
+
+
 async def listed(floor: Floor, state: Any) -> tuple[IngestView, ...]:
     return (await floor.ask(ListIngests(state=state))).value.items
 

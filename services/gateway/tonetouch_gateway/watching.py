@@ -59,6 +59,7 @@ class Ingest(BaseModel):
     started_at: str | None = Field(description="Null as long as ingest has not taken it on.")
     updated_at: str | None
     reason: str | None = Field(description="Why it ended without being published.")
+    notes: list[str] = Field(description="What was left out or mended without harm, in words.")
 
     @classmethod
     def of(cls, view: IngestView) -> Self:
@@ -101,6 +102,7 @@ async def show_ingest(track_id: TrackInPath, ask: Ask) -> Ingest:
         started_at=None,
         updated_at=None,
         reason=None,
+        notes=[],
     )
 
 

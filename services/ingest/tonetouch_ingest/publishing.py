@@ -8,16 +8,18 @@ from collections.abc import Sequence
 import msgspec
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.track import MarkDuplicate, PublishTrack
-from tonetouch_contracts.upload import IngestCompleted
+from tonetouch_contracts.upload import DuplicateDetected, IngestCompleted
 from tonetouch_runtime import Floor
 
 from tonetouch_ingest.attempt import Attempt
+from tonetouch_ingest.content import Content
 from tonetouch_ingest.shelving import discard, shelve
 
 
 async def publish(attempt: Attempt, floor: Floor) -> Sequence[Event]:
     """Put the track on the shelf, or say whose duplicate it is; then tidy up what the upload brought."""
-    duplicate = attempt.upload.duplicate
+    overtaken = None if attempt.upload.duplicate else await _overtaken(attempt, floor)
+    duplicate = attempt.upload.duplicate or overtaken
     if duplicate is not None:
         reason = "the same file" if duplicate.by == "bytes" else "the same recording"
         await floor.ask(MarkDuplicate(track_id=attempt.track_id, of=duplicate.of, reason=reason))
@@ -25,7 +27,16 @@ async def publish(attempt: Attempt, floor: Floor) -> Sequence[Event]:
         await shelve(attempt.upload, floor)
         await floor.ask(_complete(attempt, floor.settings.default_region))
     await discard(attempt.upload, floor, audio=duplicate is not None)
-    return (IngestCompleted(track_id=attempt.track_id, outcome="duplicate" if duplicate else "published"),)
+    completed = IngestCompleted(track_id=attempt.track_id, outcome="duplicate" if duplicate else "published")
+    return (overtaken, completed) if overtaken else (completed,)
+
+
+async def _overtaken(attempt: Attempt, floor: Floor) -> DuplicateDetected | None:
+    """While this upload had failed, somebody may have uploaded the same bytes again and taken its claim over."""
+    owner = (await floor.log.load("INGEST", attempt.audio.sha256, Content())).state.claimed_by
+    if owner is None or owner == attempt.track_id:
+        return None
+    return DuplicateDetected(track_id=attempt.track_id, of=owner, by="bytes")
 
 
 def _complete(attempt: Attempt, default_region: str) -> PublishTrack:

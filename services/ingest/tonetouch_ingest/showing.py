@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, Select, and_, or_, select
+from sqlalchemy import JSON, RowMapping, Select, and_, or_, select
 from sqlmodel import Field, SQLModel
 from tonetouch_contracts.message import Event, Page
 from tonetouch_contracts.upload import (
@@ -62,6 +62,7 @@ class UploadRow(SQLModel, table=True):
     file_name: str | None = None
     status: str | None = Field(default=None, index=True)
     reason: str | None = None
+    notes: list[str] | None = Field(default=None, sa_type=JSON(none_as_null=True))
     started_at: str | None = Field(default=None, index=True)
     updated_at: str | None = None
 
@@ -104,10 +105,12 @@ def keep_uploads(facts: Sequence[Recorded[Any]], uploads: Writer) -> None:
     uploads.upsert([{"id": fact.event.entity_id, "updated_at": fact.time, **_status(fact)} for fact in facts])
 
 
-def _status(fact: Recorded[Any]) -> dict[str, str | None]:
+def _status(fact: Recorded[Any]) -> dict[str, Any]:
     match fact.event:
         case IngestStarted(file_name=name):
             return {"file_name": name, "status": "processing", "started_at": fact.time, "reason": None}
+        case AudioStaged(problems=notes):
+            return {"notes": list(notes)}
         case IngestFailed(reason=reason, rejected=rejected):
             return {"status": "rejected" if rejected else "failed", "reason": reason}
         case IngestRetried(step=step) if step != "write_about":
@@ -203,6 +206,7 @@ async def _views(rows: Sequence[RowMapping], floor: Floor) -> list[IngestView]:
             started_at=row["started_at"],
             updated_at=row["updated_at"],
             reason=row["reason"],
+            notes=tuple(row["notes"] or ()),
             steps=tuple(_step(by_key.get((row["id"], name)), name) for name in STEPS),
         )
         for row in rows
