@@ -94,7 +94,15 @@ class Keeper:
             raise NotNow(1.0, f"{self.stream} is read up to {self.position}, not yet to {sequence}") from None
 
     async def _keep(self, placed: Sequence[Placed]) -> None:
-        facts = [fact for sequence, message in placed if (fact := await self._decode(sequence, message))]
+        facts: list[Recorded[Event]] = []
+        for sequence, message in placed:
+            try:
+                fact = read_message(message, origin=(self.stream, sequence))
+            except UndecodableError as error:
+                await self._park_unreadable(sequence, message, error)
+            else:
+                if type(fact.event) is not Unknown:
+                    facts.append(fact)
         last = placed[-1][0]
 
         def project(connection: Connection) -> dict[str, int]:
@@ -125,18 +133,11 @@ class Keeper:
                 self.problem = None
                 return done
 
-    async def _decode(self, sequence: int, message: Msg) -> Recorded[Event] | None:
-        try:
-            recorded = read_message(message, origin=(self.stream, sequence))
-        except UndecodableError as error:
-            park, words = self._lot.park_unreadable, str(error)
-            for name in self._names:
-                parking = functools.partial(
-                    asyncio.to_thread, park, name, self.stream, sequence, message.subject, words
-                )
-                await self._lasting(parking)
-            return None
-        return None if isinstance(recorded.event, Unknown) else recorded
+    async def _park_unreadable(self, sequence: int, message: Msg, error: UndecodableError) -> None:
+        park, words = self._lot.park_unreadable, str(error)
+        for name in self._names:
+            parking = functools.partial(asyncio.to_thread, park, name, self.stream, sequence, message.subject, words)
+            await self._lasting(parking)
 
     def _project_all(
         self, connection: Connection, projections: Sequence[Projection], batch: Sequence[Recorded[Event]], last: int

@@ -8,7 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from itertools import groupby
+from itertools import chain, groupby
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -39,6 +39,9 @@ from tonetouch_runtime.settings import Settings
 
 T = TypeVar("T")
 Row = Mapping[str, Any]
+
+MOST_VARIABLES = 999
+"""Variables in one statement of SQLite: what its oldest builds take."""
 
 
 class Database:
@@ -222,8 +225,8 @@ class Writer:
     def _execute(self, write: "_Write", rows: list[Row]) -> int:
         if self._connection.dialect.name == "sqlite":
             # SQLAlchemy prepares each row by itself, which costs as much as SQLite does to write it.
-            prepared = _prepared(write)
-            return int(self._connection.exec_driver_sql(prepared.sql, prepared.arguments(rows)).rowcount)
+            executions = _prepared(write).executions(rows)
+            return sum(int(self._connection.exec_driver_sql(*execution).rowcount) for execution in executions)
         return int(self._connection.execute(write.statement(insert_into(self._connection, self.table)), rows).rowcount)
 
 
@@ -245,13 +248,29 @@ class _Write(NamedTuple):
 
 
 class _Prepared(NamedTuple):
-    """A statement of SQLite, and how rows become its arguments: in which order, and how each value is bound."""
+    """A statement of SQLite for one row and for several, and how rows become its arguments.
 
-    sql: str
+    The driver gives way to other threads at every step of a statement, and a busy event loop gives way back late:
+    with several rows to a step it happens seldom.
+    """
+
+    one: str
+    several: str
+    together: int
     order: tuple[str, ...]
     binding: tuple[Callable[[Any], Any] | None, ...]
 
-    def arguments(self, rows: list[Row]) -> list[tuple[Any, ...]]:
+    def executions(self, rows: list[Row]) -> Iterable[tuple[str, list[tuple[Any, ...]]]]:
+        """What to execute, in the order of the rows."""
+        values = self._values(rows)
+        whole = len(values) - len(values) % self.together
+        if whole:
+            starts = range(0, whole, self.together)
+            yield self.several, [tuple(chain.from_iterable(values[at : at + self.together])) for at in starts]
+        if whole < len(values):
+            yield self.one, values[whole:]
+
+    def _values(self, rows: list[Row]) -> list[tuple[Any, ...]]:
         columns = zip(*[[row[name] for name in self.order] for row in rows], strict=True)
         bound = [map(bind, values) if bind else values for bind, values in zip(self.binding, columns, strict=True)]
         return list(zip(*bound, strict=True))
@@ -263,7 +282,10 @@ def _prepared(write: _Write) -> _Prepared:
     compiled = write.statement(sqlite.insert(write.table)).compile(dialect=dialect, column_keys=list(write.names))
     order = tuple(compiled.positiontup)
     binding = tuple(write.table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in order)
-    return _Prepared(str(compiled), order, binding)
+    row = f"({', '.join('?' * len(order))})"
+    together = max(1, MOST_VARIABLES // len(order))
+    several = str(compiled).replace(f"VALUES {row}", f"VALUES {', '.join([row] * together)}", 1)
+    return _Prepared(str(compiled), several, together, order, binding)
 
 
 def _alike(rows: Sequence[Row]) -> Iterable[tuple[tuple[str, ...], list[Row]]]:
