@@ -98,6 +98,8 @@ async def running(app: App, settings: Settings, *, clock: Clock | None = None) -
         await stack.enter_async_context(_running_together(running_parts))
         _answer(app, floor, health)
         await bus.broker.start()
+        # Once this returns the server knows what we answer: whoever asks from now on finds somebody.
+        await bus.nats.flush()
         # The first thing to end: an answer needs all the rest.
         stack.push_async_callback(bus.stop_answering)
         probe.ask = health

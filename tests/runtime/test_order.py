@@ -212,7 +212,9 @@ async def test_stopping_finishes_what_was_begun_and_hands_back_the_rest(quiet: F
     await asyncio.wait({listening}, timeout=20)
     assert heard == ["1"]
     async with beside(Listener(quiet.bus, consumer("ingest-starting"), handlers, lot).run()):  # type: ignore[arg-type]
-        await until(lambda: heard == ["1", "2"])
+        await until(lambda: heard[-1] == "2")
+    # Its acknowledgement may have been on its way still, then the first is heard again: at least once, and in order.
+    assert list(dict.fromkeys(heard)) == ["1", "2"]
 
 
 async def test_what_is_delivered_again_while_it_is_out_runs_once(quiet: Floor) -> None:
