@@ -31,4 +31,4 @@ async def find_similar(command: FindSimilar, floor: Floor) -> Page[Found]:
         exclude=[command.track_id],
     )
     ranking = [Ranked(hit.id, hit.score, "description") for hit in hits]
-    return await page_of(ranking, command.limit, command.cursor, floor)
+    return page_of(ranking, command.limit, command.cursor)

@@ -7,11 +7,11 @@ accents, and count as 1.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, RowMapping, or_, select
+from sqlalchemy import ColumnElement, Connection, RowMapping, or_, select
 from tonetouch_contracts.finding import Found, SearchTracks
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.message import Page
@@ -55,12 +55,15 @@ async def find(command: SearchTracks, vector: Vector, floor: Floor) -> Page[Foun
     """The page for a sentence whose vector is known."""
     engine, where = floor.get(Indexes).engine, on_offer(command.region, command.explicit_allowed)
     deep = depth(command.limit, command.cursor)
-    described, sung, named = await asyncio.gather(
-        engine.query(TRACKS, vector, limit=deep, where=where),
-        engine.query(LYRICS, vector, limit=deep, where=where),
-        _named(command, floor),
+    described, sung = await asyncio.gather(
+        engine.query(TRACKS, vector, limit=deep, where=where), engine.query(LYRICS, vector, limit=deep, where=where)
     )
-    return await page_of(ranked(named, described, sung), command.limit, command.cursor, floor)
+
+    def look_up(connection: Connection) -> Page[Found]:
+        ranking = ranked(_named(command, floor, connection), described, sung)
+        return page_of(ranking, command.limit, command.cursor, lambda shown: _passages(shown, floor, connection))
+
+    return await floor.read.read(look_up)
 
 
 def depth(limit: int, cursor: str | None) -> int:
@@ -89,11 +92,19 @@ def ranked(named: Sequence[Ranked], described: Iterable[Hit], sung: Iterable[Hit
     return [*first.values(), *sorted(others, key=lambda one: (-one.score, one.track_id))]
 
 
-async def page_of(ranking: Sequence[Ranked], limit: int, cursor: str | None, floor: Floor) -> Page[Found]:
-    """One page of a ranking; the cursor is where the next one begins. Raises Refused for one that is not ours."""
+def page_of(
+    ranking: Sequence[Ranked],
+    limit: int,
+    cursor: str | None,
+    passages: Callable[[Sequence[Ranked]], Mapping[str, str]] = lambda _: {},
+) -> Page[Found]:
+    """One page of a ranking; the cursor is where the next one begins. Raises Refused for one that is not ours.
+
+    `passages` finds the words of those that were found by them, by track id.
+    """
     size, start = page_size(limit), _start(cursor)
     shown = ranking[start : start + size]
-    texts = await _passages(shown, floor)
+    texts = passages(shown)
     items = tuple(
         Found(track_id=TrackId(one.track_id), score=one.score, where=one.where, passage=texts.get(one.track_id))
         for one in shown
@@ -123,7 +134,7 @@ async def _meaning(text: str, floor: Floor) -> Vector:
     return answer.vector
 
 
-async def _named(command: SearchTracks, floor: Floor) -> list[Ranked]:
+def _named(command: SearchTracks, floor: Floor, connection: Connection) -> list[Ranked]:
     """Tracks that are called so, or whose artist is: whole names before beginnings, titles before artists."""
     shelf, key = floor.tables.live(ShelfRow), name_key(command.query)
     if not key:
@@ -134,7 +145,7 @@ async def _named(command: SearchTracks, floor: Floor) -> list[Ranked]:
         query = query.where(shelf.c.region == command.region)
     if not command.explicit_allowed:
         query = query.where(shelf.c.explicit == 0)
-    rows = await floor.tables.all(query.order_by(shelf.c.title_key, shelf.c.track_id).limit(MOST_NAMED))
+    rows = connection.execute(query.order_by(shelf.c.title_key, shelf.c.track_id).limit(MOST_NAMED)).mappings()
     return [
         Ranked(row["track_id"], 1.0, "title" if row["title_key"].startswith(key) else "artist")
         for row in sorted(rows, key=lambda row: _nearness(row, key))
@@ -151,11 +162,11 @@ def _nearness(row: RowMapping, key: bytes) -> int:
     return wanted.index(True)
 
 
-async def _passages(shown: Sequence[Ranked], floor: Floor) -> Mapping[str, str]:
+def _passages(shown: Sequence[Ranked], floor: Floor, connection: Connection) -> Mapping[str, str]:
     wanted = {one.track_id: one.passage for one in shown if one.passage is not None}
     if not wanted:
         return {}
     embeddings = floor.tables.live(EmbeddingRow)
     sung = select(embeddings.c.track_id, embeddings.c.passage, embeddings.c.text).where(embeddings.c.kind == "lyrics")
-    rows = await floor.tables.all(sung.where(embeddings.c.track_id.in_(list(wanted))))
+    rows = connection.execute(sung.where(embeddings.c.track_id.in_(list(wanted)))).mappings()
     return {row["track_id"]: row["text"] for row in rows if wanted[row["track_id"]] == row["passage"]}
