@@ -18,7 +18,7 @@ from tests.journeys.log_reading import counts, read_log, waiting_in
 from tests.journeys.platform import EVERYTHING, Platform, open_file, running_platform
 from tests.sounds import encode, song
 
-FILES = ("one.flac", "two.mp3", "three.ogg", "four.opus", "five.m4a", "six.wav", "seven.aiff", "eight.flac", "nine.mp3")
+SUFFIXES = (".flac", ".mp3", ".ogg", ".opus", ".m4a", ".wav", ".aiff")
 OVER = {"done", "skipped"}
 
 
@@ -97,21 +97,24 @@ async def test_each_process_is_killed_once_in_the_middle_and_everything_arrives(
 def live_through_it(platform: Platform, folder: Path) -> Story:
     """Upload and play all the time; kill each process while one file is half sent and another on its way."""
     story = Story(platform)
-    files = [encode(song(200 + n, seconds=16.0, bpm=84.0 + 8 * n), folder / name) for n, name in enumerate(FILES)]
-    first, *rest = files
+    first, *rest = [
+        encode(song(200 + n, seconds=15.0, bpm=80.0 + 6 * n), folder / f"song {n}{SUFFIXES[n % len(SUFFIXES)]}")
+        for n in range(1 + 2 * len(EVERYTHING))
+    ]
     played = platform.upload_persistently(first, title=first.stem)
     story.accepted[played] = first.stem
     assert platform.settled([played])[played]["status"] == "published"
     plays = Plays(platform, played)
-    with ThreadPoolExecutor(4) as threads:
+    with ThreadPoolExecutor(8) as threads:
         playing = threads.submit(plays.record)
-        sending = [_send(threads, platform, rest.pop(0), open_file)]
+        sending: list[tuple[str, Future[str]]] = []
         try:
             for name in EVERYTHING:
                 at_half, go_on = threading.Event(), threading.Event()
                 sending.append(_send(threads, platform, rest.pop(0), _halfway(at_half, go_on)))
                 try:
                     assert at_half.wait(120.0), "the upload never began"
+                    sending.append(_send(threads, platform, rest.pop(0), open_file))
                     platform.until(lambda: bool(platform.get("/ingest", state="running")["items"]), 120.0)
                     before = len(plays.acknowledged)
                     platform.kill(name)
