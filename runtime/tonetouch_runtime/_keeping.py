@@ -71,6 +71,9 @@ class Keeper:
         for name in [name for name, position in self._positions.items() if position == 0]:
             # A table that begins anew owes nothing to what broke its predecessor.
             await self._lasting(functools.partial(asyncio.to_thread, self._lot.forget, name, self.stream))
+        async with self._moved:
+            # Somebody may be waiting for what was read in an earlier life.
+            self._moved.notify_all()
         reader = Reader(self._bus, self.stream, start=self.position + 1)
         try:
             while True:

@@ -29,6 +29,7 @@ async def find_similar(command: FindSimilar, floor: Floor) -> Page[Found]:
         limit=deep,
         where=on_offer(command.region, command.explicit_allowed),
         exclude=[command.track_id],
+        with_payload=False,
     )
     ranking = [Ranked(hit.id, hit.score, "description") for hit in hits]
-    return page_of(ranking, command.limit, command.cursor)
+    return page_of(ranking, command.limit, command.cursor).found({})

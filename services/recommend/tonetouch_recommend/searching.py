@@ -7,11 +7,25 @@ accents, and count as 1.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import functools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import ColumnElement, Connection, RowMapping, or_, select
+from sqlalchemy import (
+    Boolean,
+    CompoundSelect,
+    Connection,
+    LargeBinary,
+    Select,
+    String,
+    Table,
+    bindparam,
+    not_,
+    or_,
+    select,
+    union,
+)
 from tonetouch_contracts.finding import Found, SearchTracks
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.message import Page
@@ -30,6 +44,7 @@ MARGIN: Final = 10
 """How much further than its end a page looks: what lies deeper ranks behind it, but for a passage that very many
 passages of a few songs crowd out."""
 MOST_NAMED: Final = 50
+_NAMES: Final = ("title_key", "artist_key")
 SHORTEST_BEGINNING: Final = 3
 """Bytes of a name before its beginning is enough: with one letter everybody would be meant."""
 
@@ -56,13 +71,15 @@ async def find(command: SearchTracks, vector: Vector, floor: Floor) -> Page[Foun
     engine, where = floor.get(Indexes).engine, on_offer(command.region, command.explicit_allowed)
     deep = depth(command.limit, command.cursor)
     described, sung = await asyncio.gather(
-        engine.query(TRACKS, vector, limit=deep, where=where), engine.query(LYRICS, vector, limit=deep, where=where)
+        engine.query(TRACKS, vector, limit=deep, where=where, with_payload=False),
+        engine.query(LYRICS, vector, limit=deep, where=where, with_payload=False),
     )
 
     def look_up(connection: Connection) -> Page[Found]:
-        ranking = ranked(_named(command, floor, connection), described, sung)
-        return page_of(ranking, command.limit, command.cursor, lambda shown: _passages(shown, floor, connection))
+        shown = page_of(ranked(_named(command, floor, connection), described, sung), command.limit, command.cursor)
+        return shown.found(_passages(shown.ranked, floor, connection))
 
+    # One visit for names and passages, after the index has answered: threads side by side only wait for each other.
     return await floor.read.read(look_up)
 
 
@@ -92,25 +109,26 @@ def ranked(named: Sequence[Ranked], described: Iterable[Hit], sung: Iterable[Hit
     return [*first.values(), *sorted(others, key=lambda one: (-one.score, one.track_id))]
 
 
-def page_of(
-    ranking: Sequence[Ranked],
-    limit: int,
-    cursor: str | None,
-    passages: Callable[[Sequence[Ranked]], Mapping[str, str]] = lambda _: {},
-) -> Page[Found]:
-    """One page of a ranking; the cursor is where the next one begins. Raises Refused for one that is not ours.
+class Shown(msgspec.Struct, frozen=True):
+    """One page of a ranking, before the words of its passages are known."""
 
-    `passages` finds the words of those that were found by them, by track id.
-    """
+    ranked: tuple[Ranked, ...]
+    next_cursor: str | None
+
+    def found(self, passages: Mapping[str, str]) -> Page[Found]:
+        """The page as it is answered; `passages` are the words of those found by their lyrics, by track id."""
+        items = tuple(
+            Found(track_id=TrackId(one.track_id), score=one.score, where=one.where, passage=passages.get(one.track_id))
+            for one in self.ranked
+        )
+        return Page(items=items, next_cursor=self.next_cursor)
+
+
+def page_of(ranking: Sequence[Ranked], limit: int, cursor: str | None) -> Shown:
+    """One page of a ranking; the cursor is where the next one begins. Raises Refused for one that is not ours."""
     size, start = page_size(limit), _start(cursor)
-    shown = ranking[start : start + size]
-    texts = passages(shown)
-    items = tuple(
-        Found(track_id=TrackId(one.track_id), score=one.score, where=one.where, passage=texts.get(one.track_id))
-        for one in shown
-    )
     more = start + size < len(ranking)
-    return Page(items=items, next_cursor=encode_cursor(start + size) if more else None)
+    return Shown(tuple(ranking[start : start + size]), encode_cursor(start + size) if more else None)
 
 
 def _start(cursor: str | None) -> int:
@@ -136,29 +154,39 @@ async def _meaning(text: str, floor: Floor) -> Vector:
 
 def _named(command: SearchTracks, floor: Floor, connection: Connection) -> list[Ranked]:
     """Tracks that are called so, or whose artist is: whole names before beginnings, titles before artists."""
-    shelf, key = floor.tables.live(ShelfRow), name_key(command.query)
+    key = name_key(command.query)
     if not key:
         return []
-    query = select(shelf.c.track_id, shelf.c.title_key, shelf.c.artist_key)
-    query = query.where(or_(_begins(shelf.c.title_key, key), _begins(shelf.c.artist_key, key)))
-    if command.region is not None:
-        query = query.where(shelf.c.region == command.region)
-    if not command.explicit_allowed:
-        query = query.where(shelf.c.explicit == 0)
-    rows = connection.execute(query.order_by(shelf.c.title_key, shelf.c.track_id).limit(MOST_NAMED)).mappings()
-    return [
-        Ranked(row["track_id"], 1.0, "title" if row["title_key"].startswith(key) else "artist")
-        for row in sorted(rows, key=lambda row: _nearness(row, key))
-    ]
+    called = _called(floor.tables.live(ShelfRow))
+    # 0xFF is in no UTF-8 text: what begins with the key lies between the two.
+    bounds = {"low": key, "high": key + b"\xff" if len(key) >= SHORTEST_BEGINNING else key}
+    wanted = {"region": command.region, "any_region": command.region is None, "clean": not command.explicit_allowed}
+    rows = connection.execute(called, {**bounds, **wanted}).all()
+    ordered = sorted(rows, key=lambda row: (_nearness(row, key), row.title_key, row.track_id))[:MOST_NAMED]
+    return [Ranked(row.track_id, 1.0, "title" if row.title_key.startswith(key) else "artist") for row in ordered]
 
 
-def _begins(column: ColumnElement[Any], key: bytes) -> ColumnElement[bool]:
-    # Bytes have one order in every database, and 0xFF is in no UTF-8 text: what begins so lies in between.
-    return column.between(key, key + b"\xff") if len(key) >= SHORTEST_BEGINNING else column == key
+@functools.cache
+def _called(shelf: Table) -> CompoundSelect[Any]:
+    """The first tracks whose title or artist lies between two keys; built once, for it takes longer than asking.
+
+    One look at each name's index: asked for either of them at once, a database reads the whole shelf.
+    """
+    return union(*(_first_called(shelf, column) for column in _NAMES))
 
 
-def _nearness(row: RowMapping, key: bytes) -> int:
-    wanted = (row["title_key"] == key, row["artist_key"] == key, row["title_key"].startswith(key), True)
+def _first_called(shelf: Table, column: str) -> Select[Any]:
+    names = (
+        select(shelf.c.track_id, shelf.c.title_key, shelf.c.artist_key)
+        .where(shelf.c[column].between(bindparam("low", type_=LargeBinary), bindparam("high", type_=LargeBinary)))
+        .where(or_(bindparam("any_region", type_=Boolean), shelf.c.region == bindparam("region", type_=String)))
+        .where(or_(not_(bindparam("clean", type_=Boolean)), shelf.c.explicit == 0))
+    )
+    return select(names.order_by(shelf.c[column], shelf.c.track_id).limit(MOST_NAMED).subquery())
+
+
+def _nearness(row: Any, key: bytes) -> int:
+    wanted = (row.title_key == key, row.artist_key == key, row.title_key.startswith(key), True)
     return wanted.index(True)
 
 
@@ -166,7 +194,15 @@ def _passages(shown: Sequence[Ranked], floor: Floor, connection: Connection) -> 
     wanted = {one.track_id: one.passage for one in shown if one.passage is not None}
     if not wanted:
         return {}
-    embeddings = floor.tables.live(EmbeddingRow)
-    sung = select(embeddings.c.track_id, embeddings.c.passage, embeddings.c.text).where(embeddings.c.kind == "lyrics")
-    rows = connection.execute(sung.where(embeddings.c.track_id.in_(list(wanted)))).mappings()
-    return {row["track_id"]: row["text"] for row in rows if wanted[row["track_id"]] == row["passage"]}
+    rows = connection.execute(_sung(floor.tables.live(EmbeddingRow)), {"tracks": list(wanted)})
+    return {row.track_id: row.text for row in rows if wanted[row.track_id] == row.passage}
+
+
+@functools.cache
+def _sung(embeddings: Table) -> Select[Any]:
+    tracks = bindparam("tracks", type_=String, expanding=True)
+    return (
+        select(embeddings.c.track_id, embeddings.c.passage, embeddings.c.text)
+        .where(embeddings.c.kind == "lyrics")
+        .where(embeddings.c.track_id.in_(tracks))
+    )

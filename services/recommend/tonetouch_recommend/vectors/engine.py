@@ -46,6 +46,7 @@ class VectorEngine(Protocol):
         where: Sequence[Term] = (),
         exclude: Iterable[str] = (),
         with_vectors: bool = False,
+        with_payload: bool = True,
     ) -> list[Hit]:
         """The `limit` (1-100) points nearest to the vector that pass every term, nearest first.
 

@@ -57,6 +57,7 @@ class MemoryEngine:
         where: Sequence[Term] = (),
         exclude: Iterable[str] = (),
         with_vectors: bool = False,
+        with_payload: bool = True,
     ) -> list[Hit]:
         """See `VectorEngine.query`; exact."""
         kept = self._opened(collection)
@@ -69,7 +70,9 @@ class MemoryEngine:
             if point.id in left_out or not passes(point.payload, conditions):
                 continue
             score = min(1.0, max(-1.0, float(scores[row])))
-            hits.append(Hit(point.id, score, point.payload, point.vector if with_vectors else None))
+            hits.append(
+                Hit(point.id, score, point.payload if with_payload else {}, point.vector if with_vectors else None)
+            )
             if len(hits) == most:
                 break
         return hits

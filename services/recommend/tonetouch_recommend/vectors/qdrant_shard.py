@@ -119,14 +119,21 @@ class QdrantShard:
         self._shard.update(UpdateOperation.delete_points([_edge_id(point_id) for point_id in ids]))
 
     def query(
-        self, vector: Vector, *, limit: int, conditions: Sequence[Condition], exclude: Iterable[str], with_vectors: bool
+        self,
+        vector: Vector,
+        *,
+        limit: int,
+        conditions: Sequence[Condition],
+        exclude: Iterable[str],
+        with_vectors: bool,
+        with_payload: bool,
     ) -> list[Hit]:
         """The nearest points, nearest first. Excluded ids are left out while searching."""
         request = QueryRequest(
             limit,
             query=Query.Nearest(vector.tolist()),
             filter=_filter(conditions, exclude),
-            with_payload=True,
+            with_payload=True if with_payload else [ID_FIELD],
             with_vector=with_vectors,
             params=SEARCH_PAST if any(isinstance(condition, NoneOf) for condition in conditions) else SEARCH,
         )
