@@ -7,7 +7,7 @@ a task of its own, which can let go of its subscription in peace.
 import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import structlog
@@ -88,7 +88,7 @@ async def tell(
 
 
 async def _follow(floor: Floor, track_id: TrackId, after: int, coming: Facts) -> None:
-    following = cast(AsyncGenerator[Recorded[Event], None], floor.log.follow("INGEST", track_id, after))
+    following = floor.log.follow("INGEST", track_id, after)
     try:
         async with aclosing(following) as facts:
             async for fact in facts:
