@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from tonetouch_runtime import Settings
 
 from tests.servers import NatsServer, ObjectStoreServer, nats_server, object_store
+from tonetouch_runtime import Settings
 
 
 @pytest.fixture(scope="session", name="s3")

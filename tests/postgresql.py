@@ -22,6 +22,7 @@ import psycopg
 import pytest
 from psycopg import sql
 from pydantic import SecretStr
+
 from tonetouch_runtime import Settings
 
 START_SECONDS = 30.0

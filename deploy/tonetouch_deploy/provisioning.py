@@ -9,6 +9,7 @@ import sys
 
 import nats.errors
 from pydantic import ValidationError
+
 from tonetouch_contracts import manifest
 from tonetouch_runtime import Bus, Objects, Settings, TonetouchError, Unavailable
 from tonetouch_runtime.provisioning import apply

@@ -4,9 +4,10 @@ from tonetouch_runtime._app import App, running, serve
 from tonetouch_runtime._bus import Answered, Bus
 from tonetouch_runtime._clock import Clock, SystemClock, moment, stamp
 from tonetouch_runtime._floor import Floor
-from tonetouch_runtime._log import ConflictError, Decision, Loaded, Log, Outcome, Recorded
+from tonetouch_runtime._log import Log
 from tonetouch_runtime._objects import ObjectFacts, ObjectMissing, Objects, ObjectStoreUnavailable, ObjectTooLarge
 from tonetouch_runtime._paging import decode_cursor, encode_cursor, page_size
+from tonetouch_runtime._recorded import ConflictError, Decision, Loaded, Outcome, Recorded
 from tonetouch_runtime._router import Router
 from tonetouch_runtime._tables import Tables, Writer
 from tonetouch_runtime._working import Task

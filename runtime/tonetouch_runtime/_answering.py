@@ -7,9 +7,9 @@ from typing import Any
 import msgspec
 import structlog
 from faststream.nats.annotations import NatsMessage
+
 from tonetouch_contracts.message import Command, Positions, Problem
 from tonetouch_contracts.subjects import MalformedIdError, command_subject
-
 from tonetouch_runtime._bus import AFTER, Answered, Bus, Reply, told_correlation
 from tonetouch_runtime._telemetry import Cause, caused_by, new_traceparent
 from tonetouch_runtime.errors import NotNow, Refused, Unavailable

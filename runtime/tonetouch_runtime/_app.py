@@ -14,9 +14,9 @@ import nats.errors
 import structlog
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+
 from tonetouch_contracts import manifest
 from tonetouch_contracts.message import Health, ShowHealth
-
 from tonetouch_runtime._answering import answer_on
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._clock import Clock, SystemClock

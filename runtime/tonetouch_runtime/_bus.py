@@ -17,10 +17,10 @@ from fast_depends.msgspec import MsgSpecSerializer
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.js import JetStreamContext
+
 from tonetouch_contracts.envelope import EnvelopeError, decode_value, encode_value
 from tonetouch_contracts.message import Command, Positions, Problem
 from tonetouch_contracts.subjects import command_subject
-
 from tonetouch_runtime._telemetry import current_cause, logger, new_traceparent
 from tonetouch_runtime.errors import Misconfigured, Refused, Unavailable
 

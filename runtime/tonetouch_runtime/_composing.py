@@ -6,7 +6,6 @@ from typing import Any
 from tonetouch_contracts import manifest
 from tonetouch_contracts.message import Command, Event, ShowHealth
 from tonetouch_contracts.subjects import command_subject, queue_subject, type_filter
-
 from tonetouch_runtime._router import Hearing, Router, Working
 
 

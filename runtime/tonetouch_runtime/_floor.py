@@ -7,11 +7,11 @@ from typing import Any, TypeVar
 import nats.errors
 import nats.js.errors
 from nats.js.api import Header
+
 from tonetouch_contracts.envelope import encode_value
 from tonetouch_contracts.manifest import queue_named
 from tonetouch_contracts.message import Command, Positions
 from tonetouch_contracts.subjects import queue_subject
-
 from tonetouch_runtime._bus import CORRELATION, Answered, Bus
 from tonetouch_runtime._clock import Clock
 from tonetouch_runtime._keeping import Keeper

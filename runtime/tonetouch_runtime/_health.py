@@ -18,8 +18,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from tonetouch_contracts.message import Health
 
+from tonetouch_contracts.message import Health
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._pulling import Pull

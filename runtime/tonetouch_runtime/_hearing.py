@@ -12,15 +12,15 @@ from typing import Any
 
 import structlog
 from nats.aio.msg import Msg
+
 from tonetouch_contracts.manifest import Consumer
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.vocabulary import UndecodableError
-
 from tonetouch_runtime._bus import Bus, stop_if_told
-from tonetouch_runtime._log import Recorded, read_message
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._pulling import FINISHED_WITHIN_SECONDS, HANDLED_WITHIN_SECONDS, Pull, finish
 from tonetouch_runtime._reading import origin_of
+from tonetouch_runtime._recorded import Recorded, read_message
 from tonetouch_runtime._telemetry import Cause, caused_by
 from tonetouch_runtime.errors import NotNow
 

@@ -15,14 +15,14 @@ import msgspec
 import structlog
 from nats.aio.msg import Msg
 from sqlalchemy import Connection, Table, select, update
+
 from tonetouch_contracts.manifest import stream_of
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.vocabulary import UndecodableError, Unknown
-
 from tonetouch_runtime._bus import Bus
-from tonetouch_runtime._log import Recorded, read_message
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._reading import Placed, Reader
+from tonetouch_runtime._recorded import Recorded, read_message
 from tonetouch_runtime._tables import Database, Writer, insert_into, is_passing, positions
 from tonetouch_runtime.errors import NotNow
 

@@ -10,26 +10,36 @@ import itertools
 import random
 import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any
 
 import msgspec
 import nats.errors
 import structlog
 from nats.aio.msg import Msg
-from tonetouch_contracts.envelope import Envelope, EnvelopeError
+
+from tonetouch_contracts.envelope import Envelope
 from tonetouch_contracts.identity import derived
 from tonetouch_contracts.manifest import VOCABULARY, stream_of
-from tonetouch_contracts.message import Event, Positions, same_positions
+from tonetouch_contracts.message import Event, Positions
 from tonetouch_contracts.subjects import entity_filter, event_subject
-from tonetouch_contracts.vocabulary import UndecodableError, Vocabulary
-
+from tonetouch_contracts.vocabulary import Vocabulary
 from tonetouch_runtime._bus import Bus, wire_size
 from tonetouch_runtime._clock import Clock, stamp
+from tonetouch_runtime._inbox import Inbox
+from tonetouch_runtime._pouring import Pourer
 from tonetouch_runtime._reading import Reader, origin_of
+from tonetouch_runtime._recorded import (
+    AppendRefusedError,
+    ConflictError,
+    Decision,
+    Loaded,
+    Outcome,
+    Recorded,
+    S,
+    read_message,
+)
 from tonetouch_runtime._telemetry import current_cause, new_traceparent
-from tonetouch_runtime.errors import TonetouchError, Unavailable
-
-E = TypeVar("E", bound=Event)
+from tonetouch_runtime.errors import Unavailable
 
 MAX_BATCH = 1000
 """Messages in one atomic batch: the server's limit."""
@@ -48,65 +58,6 @@ _PAUSE_SECONDS = 0.2
 _ATTEMPTS = 12
 
 log = structlog.get_logger()
-
-
-class State(Protocol):
-    """A noun: pure, with defaults for an entity nobody has heard of."""
-
-    def evolve(self, event: Event) -> Self:
-        """The state after this event. Events it does not care about leave it as it is."""
-        ...
-
-
-S = TypeVar("S", bound=State)
-
-
-class Recorded(msgspec.Struct, Generic[E], frozen=True, kw_only=True):
-    """An event as it stands in the log. `sequence` counts within its stream; `time` is RFC 3339 in UTC."""
-
-    event: E
-    stream: str
-    sequence: int
-    id: str
-    time: str
-    causation: str | None = None
-    correlation: str | None = None
-    traceparent: str | None = None
-
-
-class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """The events of one entity that were decided together, seeing it at `expected` (0: it was new; None: unchecked).
-
-    `key` makes the events' ids from what was asked, so that asking again appends nothing new.
-    """
-
-    entity_id: str
-    events: tuple[Event, ...]
-    expected: int | None
-    key: str | None = None
-
-
-class Loaded(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
-    """An entity's state, and the sequence of its last event (0 where there is none)."""
-
-    state: S
-    version: int
-
-
-class Outcome(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
-    """What became of a decision. No events: there was nothing to do."""
-
-    state: S
-    events: tuple[Event, ...]
-    positions: Positions
-
-
-class ConflictError(TonetouchError):
-    """Somebody else appended to the entity first; nothing of this append was kept."""
-
-
-class AppendRefusedError(TonetouchError):
-    """The server will not take this append at all (too large, no such stream); nothing of it was kept."""
 
 
 class Log:
@@ -128,8 +79,8 @@ class Log:
         self._settle_seconds = settle_seconds
         self._vocabulary = vocabulary
         self._stream_name = stream_name
-        self._inbox = _Inbox(bus)
-        self._pourer = _Pourer(self)
+        self._inbox = Inbox(bus)
+        self._pourer = Pourer(self.append, stream_name)
 
     async def append(self, *decisions: Decision) -> Positions:
         """Append the events of all decisions, or none of them. All must belong to one stream.
@@ -386,30 +337,6 @@ class Log:
         return sum((info.state.subjects or {}).values()) if info.state else 0
 
 
-def read_message(
-    message: Msg, vocabulary: Vocabulary = VOCABULARY, origin: tuple[str, int] | None = None
-) -> Recorded[Event]:
-    """Read a message that came from a consumer or from a direct get. Raises UndecodableError.
-
-    `origin` is what `origin_of` says of it, for whoever has asked already.
-    """
-    stream, sequence = origin or origin_of(message)
-    try:
-        envelope = Envelope.from_headers(message.headers)
-    except EnvelopeError as error:
-        raise UndecodableError(f"{stream}@{sequence}: {error}") from error
-    return Recorded(
-        event=vocabulary.decode(envelope.type, message.data),
-        stream=stream,
-        sequence=sequence,
-        id=envelope.id,
-        time=envelope.time,
-        causation=envelope.causation,
-        correlation=envelope.correlation,
-        traceparent=envelope.traceparent,
-    )
-
-
 class _Message(msgspec.Struct, frozen=True):
     id: str
     subject: str
@@ -442,129 +369,6 @@ class _Unknown(Exception):
     def __init__(self, words: str, *, conflict: bool = False) -> None:
         super().__init__(words)
         self.conflict = conflict
-
-
-class _Inbox:
-    """Many answers to one request, over one subscription for the life of the process."""
-
-    def __init__(self, bus: Bus) -> None:
-        self._bus = bus
-        self._prefix = bus.nats.new_inbox()
-        self._waiting: dict[str, asyncio.Queue[Msg]] = {}
-        self._numbers = itertools.count()
-        self._subscribed: asyncio.Task[Any] | None = None
-
-    async def get_batch(self, stream: str, subject_filter: str, count: int, start: int = 1) -> list[Msg]:
-        """`count` messages under a filter from a sequence on, by direct get. Fewer where a replica has fewer."""
-        if self._subscribed is None or (self._subscribed.done() and self._subscribed.exception()):
-            self._subscribed = asyncio.ensure_future(self._bus.nats.subscribe(f"{self._prefix}.*", cb=self._arrived))
-        await asyncio.shield(self._subscribed)
-        token = str(next(self._numbers))
-        queue = self._waiting[token] = asyncio.Queue()
-        messages: list[Msg] = []
-        try:
-            await self._bus.nats.publish(
-                f"$JS.API.DIRECT.GET.{stream}",
-                msgspec.json.encode({"seq": start, "batch": count, "next_by_subj": subject_filter}),
-                reply=f"{self._prefix}.{token}",
-            )
-            while len(messages) < count:
-                message = await asyncio.wait_for(queue.get(), _REQUEST_SECONDS)
-                if message.headers and message.headers.get("Status"):
-                    break
-                messages.append(message)
-        except TimeoutError:
-            raise Unavailable(f"{stream} does not answer a direct get") from None
-        finally:
-            del self._waiting[token]
-        return messages
-
-    async def _arrived(self, message: Msg) -> None:
-        queue = self._waiting.get(message.subject.rpartition(".")[2])
-        if queue is not None:
-            queue.put_nowait(message)
-
-
-_Poured = tuple[Event, asyncio.Future[Positions]]
-
-
-class _Pourer:
-    """Group commit: what arrives while one batch is on its way to the disk makes the next."""
-
-    def __init__(self, log_: Log) -> None:
-        self._log = log_
-        self._waiting: dict[str, list[_Poured]] = {}
-        self._running: dict[str, asyncio.Task[None]] = {}
-
-    async def pour(self, events: Sequence[Event]) -> Positions:
-        loop = asyncio.get_running_loop()
-        kept: Positions = {}
-        futures = []
-        for event in events:
-            stream = self._log._stream_name(type(event))
-            future: asyncio.Future[Positions] = loop.create_future()
-            self._waiting.setdefault(stream, []).append((event, future))
-            futures.append(future)
-            if stream not in self._running:
-                self._running[stream] = asyncio.create_task(self._drain(stream))
-        for positions in await asyncio.gather(*futures):
-            kept = same_positions(kept, positions)
-        return kept
-
-    async def _drain(self, stream: str) -> None:
-        try:
-            while waiting := self._waiting.get(stream):
-                taken, self._waiting[stream] = _one_per_entity(waiting)
-                await self._commit(taken)
-        finally:
-            del self._running[stream]
-
-    async def _commit(self, taken: Sequence[_Poured]) -> None:
-        decisions = [
-            Decision(entity_id=event.entity_id, events=(event,), expected=None, key=_content_key(event))
-            for event, _ in taken
-        ]
-        try:
-            positions = await self._log.append(*decisions)
-        except Exception as error:
-            if len(taken) == 1 or isinstance(error, Unavailable):
-                _resolve(taken, error)
-                return
-            # One of them was poured before, or can never be kept, and the whole batch is refused: singly, it is told
-            # from the rest.
-            for item in taken:
-                await self._commit([item])
-        else:
-            _resolve(taken, positions)
-
-
-def _resolve(taken: Sequence[_Poured], result: Positions | Exception) -> None:
-    for _, future in taken:
-        if future.done():
-            continue
-        if isinstance(result, Exception):
-            future.set_exception(result)
-        else:
-            future.set_result(result)
-
-
-def _one_per_entity(waiting: Sequence[_Poured], most: int = 200) -> tuple[list[_Poured], list[_Poured]]:
-    """Split what waits into the next batch and the rest, in order, an entity at most once in the batch."""
-    seen: set[str] = set()
-    taken: list[_Poured] = []
-    left: list[_Poured] = []
-    for item in waiting:
-        entity = item[0].entity_id
-        if len(taken) < most and entity not in seen:
-            taken.append(item)
-        else:
-            left.append(item)
-        seen.add(entity)
-    return taken, left
-
-
-def _content_key(event: Event) -> str:
-    return msgspec.json.encode(event).decode()
 
 
 def _several(what: Event | Sequence[Event]) -> tuple[Event, ...]:

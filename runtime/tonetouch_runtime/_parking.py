@@ -8,10 +8,10 @@ import threading
 
 import structlog
 from sqlalchemy import delete, select
-from tonetouch_contracts.message import Event
 
+from tonetouch_contracts.message import Event
 from tonetouch_runtime._clock import Clock, stamp
-from tonetouch_runtime._log import Recorded
+from tonetouch_runtime._recorded import Recorded
 from tonetouch_runtime._tables import Database, insert_into, parked
 
 log = structlog.get_logger()

@@ -10,8 +10,8 @@ import nats.js.errors
 import structlog
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from tonetouch_contracts.manifest import Consumer
 
+from tonetouch_contracts.manifest import Consumer
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._reading import origin_of
 

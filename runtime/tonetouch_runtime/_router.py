@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from sqlmodel import SQLModel
-from tonetouch_contracts.message import Command, Event
 
+from tonetouch_contracts.message import Command, Event
 from tonetouch_runtime._bus import Answered
-from tonetouch_runtime._log import Recorded
+from tonetouch_runtime._recorded import Recorded
 from tonetouch_runtime._tables import Writer
 from tonetouch_runtime._working import Task
 

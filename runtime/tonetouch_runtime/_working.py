@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 import structlog
 from nats.aio.msg import Msg
-from tonetouch_contracts.manifest import Consumer
 
+from tonetouch_contracts.manifest import Consumer
 from tonetouch_runtime._bus import Bus, stop_if_told, told_correlation
 from tonetouch_runtime._hearing import delay_before
 from tonetouch_runtime._pulling import FINISHED_WITHIN_SECONDS, HANDLED_WITHIN_SECONDS, Pull, finish

@@ -16,8 +16,8 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
-from tonetouch_contracts.manifest import LEASES, Consumer, Leases, Stream, WorkQueue
 
+from tonetouch_contracts.manifest import LEASES, Consumer, Leases, Stream, WorkQueue
 from tonetouch_runtime.errors import ManifestDiffers
 
 _NANO = 1_000_000_000

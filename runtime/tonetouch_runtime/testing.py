@@ -10,8 +10,7 @@ from typing import Any, Generic, TypeVar
 
 from tonetouch_contracts.identity import uuid7
 from tonetouch_contracts.message import Event, ProblemCode
-
-from tonetouch_runtime._log import State
+from tonetouch_runtime._recorded import State
 from tonetouch_runtime.errors import Refused
 
 S = TypeVar("S", bound=State)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import JobRecorded, JobStarted
 

@@ -2,10 +2,9 @@
 
 from functools import partial
 
+from tests.ai_ledger.jobs import recorded, started
 from tonetouch_ai_ledger.job import Job, close
 from tonetouch_runtime.testing import given
-
-from tests.ai_ledger.jobs import recorded, started
 
 
 def test_an_open_attempt_is_closed() -> None:

@@ -7,16 +7,16 @@ import msgspec
 import pytest
 from sqlalchemy import delete, select
 from structlog.testing import capture_logs
+
+from tests.ai_ledger.jobs import recorded, started
+from tests.postgresql import drop_read_database
+from tests.runtime.installation import provision
 from tonetouch_ai_ledger.app import app
 from tonetouch_ai_ledger.recording import AIJobRow, keep_jobs
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import JobView, ListJobs
 from tonetouch_contracts.message import Event, Positions
 from tonetouch_runtime import Floor, Recorded, Refused, Settings, Writer, running
-
-from tests.ai_ledger.jobs import recorded, started
-from tests.postgresql import drop_read_database
-from tests.runtime.installation import provision
 
 
 async def jobs(floor: Floor, after: Positions | None = None, **asked: Any) -> list[JobView]:

@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 from sqlalchemy import update
+
+from tests.ai_ledger.jobs import recorded, started
 from tonetouch_ai_ledger.job import Job, close
 from tonetouch_ai_ledger.recording import RUNNING, AIJobRow
 from tonetouch_ai_ledger.sweeping import Sweep
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import JobRecorded, ListJobs
 from tonetouch_runtime import Floor, stamp
-
-from tests.ai_ledger.jobs import recorded, started
 
 LONG_AGO = stamp(datetime.now(UTC) - timedelta(minutes=11))
 JUST_NOW = stamp(datetime.now(UTC) - timedelta(minutes=1))

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 import pytest
+
+from tests.runtime.installation import provision
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.track import TrackRejected
 from tonetouch_runtime import Bus, Decision, Log, Settings, SystemClock
-
-from tests.runtime.installation import provision
 
 ROUNDS = 8
 APPENDS = 250

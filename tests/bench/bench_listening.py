@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tonetouch_ingest.listening.workers import Workers
 
 from tests.sounds import encode, song
+from tonetouch_ingest.listening.workers import Workers
 
 SECONDS = 240.0
 ROUNDS = 5
@@ -114,6 +114,7 @@ def _serve_floor(track: Path) -> None:
     """Decode, and call what Essentia and the loudness filter are for: nothing is judged, bounded or sent anywhere."""
     import av
     import numpy as np
+
     from tonetouch_ingest.listening.loudness import LoudnessMeter
     from tonetouch_ingest.listening.measuring import fingerprint_of, key_of, liveliness_of, tempo_of
 

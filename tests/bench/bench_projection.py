@@ -21,15 +21,15 @@ from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
+
+from tests.ai_ledger.jobs import recorded
+from tests.runtime.installation import provision
 from tonetouch_ai_ledger.recording import AIJobRow, router
 from tonetouch_contracts.job import JobRecorded
 from tonetouch_runtime import Bus, Decision, Log, Settings, SystemClock
 from tonetouch_runtime._keeping import Keeper, Projection
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._tables import Database, positions, table_of
-
-from tests.ai_ledger.jobs import recorded
-from tests.runtime.installation import provision
 
 JOBS = int(os.environ.get("TONETOUCH_BENCH_JOBS", "50000"))
 ROUNDS = int(os.environ.get("TONETOUCH_BENCH_ROUNDS", "5"))

@@ -21,6 +21,9 @@ import numpy as np
 import pytest
 from qdrant_edge import EdgeShard, Query, QueryRequest
 from sqlalchemy import insert
+
+from tests.bench.bench_vectors import LIMIT, REGIONS, Timings, clustered
+from tests.runtime.installation import provision
 from tonetouch_contracts.finding import FindSimilar, SearchTracks
 from tonetouch_contracts.identity import TrackId
 from tonetouch_recommend.app import app
@@ -34,9 +37,6 @@ from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
 from tonetouch_recommend.vectors.qdrant_shard import SEARCH
 from tonetouch_runtime import Floor, Settings, running
 from tonetouch_runtime._app import settle_memory
-
-from tests.bench.bench_vectors import LIMIT, REGIONS, Timings, clustered
-from tests.runtime.installation import provision
 
 ROUNDS = 200
 AT_ONCE = 1_000

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 from qdrant_edge import EdgeShard, Query, QueryRequest
+
 from tonetouch_recommend.vectors.collection import Collection, Hit, Is, Point, Vector
 from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
 from tonetouch_recommend.vectors.qdrant_shard import SEARCH

@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from tonetouch_catalog.app import app
-from tonetouch_runtime import Floor, Settings, running
 
 from tests.postgresql import _any_settings, _postgresql
 from tests.runtime.installation import provision
+from tonetouch_catalog.app import app
+from tonetouch_runtime import Floor, Settings, running
 
 __all__ = ["_any_settings", "_postgresql"]
 

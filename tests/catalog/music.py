@@ -3,6 +3,7 @@
 from typing import Any
 
 import msgspec
+
 from tonetouch_contracts.identity import ContentHash, TrackId, UserId
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.track import Audio, Cover, PublishTrack, TrackUploaded, UploadTrack

@@ -5,6 +5,18 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, select
+
+from tests.catalog.music import (
+    Anything,
+    ingest_failed,
+    ingest_retried,
+    ingest_started,
+    publishing,
+    uploaded,
+    uploading,
+)
+from tests.postgresql import drop_read_database
+from tests.runtime.installation import provision
 from tonetouch_catalog.app import app
 from tonetouch_catalog.browsing import TrackRow, keep_tracks
 from tonetouch_contracts.identity import TrackId
@@ -20,18 +32,6 @@ from tonetouch_contracts.track import (
     UploadTrack,
 )
 from tonetouch_runtime import Floor, Recorded, Refused, Settings, Writer, running
-
-from tests.catalog.music import (
-    Anything,
-    ingest_failed,
-    ingest_retried,
-    ingest_started,
-    publishing,
-    uploaded,
-    uploading,
-)
-from tests.postgresql import drop_read_database
-from tests.runtime.installation import provision
 
 
 async def say(floor: Floor, stream: str, event: Event) -> Positions:

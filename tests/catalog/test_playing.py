@@ -6,12 +6,12 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import select
+
+from tests.catalog.music import publishing, uploading
 from tonetouch_catalog.playing import PlayRow, when_heard
 from tonetouch_contracts.identity import PlayId, TrackId, UserId
 from tonetouch_contracts.play import RecordPlay
 from tonetouch_runtime import Floor, Refused
-
-from tests.catalog.music import publishing, uploading
 
 
 def playing(play: str, track: str, **said: Any) -> RecordPlay:

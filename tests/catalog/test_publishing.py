@@ -5,13 +5,13 @@ from collections import Counter
 
 import pytest
 from sqlalchemy import select
+
+from tests.catalog.music import AUDIO, publishing, uploading
 from tonetouch_catalog.collecting import AlbumRow, ArtistRow, GenreRow, LyricsRow, MediaRow
 from tonetouch_contracts.identity import ContentHash, TrackId
 from tonetouch_contracts.message import Positions, same_positions
 from tonetouch_contracts.track import PublishTrack, RejectTrack
 from tonetouch_runtime import Floor, Refused
-
-from tests.catalog.music import AUDIO, publishing, uploading
 
 
 async def names(floor: Floor, model: type, column: str) -> list[str]:

@@ -5,6 +5,8 @@ from functools import partial
 
 import msgspec
 import pytest
+
+from tests.catalog.music import publishing, uploaded
 from tonetouch_catalog.entry import brought_by
 from tonetouch_catalog.track import Track, describe, mark_duplicate, publish, published_as, reject, upload
 from tonetouch_contracts.identity import TrackId, named
@@ -22,8 +24,6 @@ from tonetouch_contracts.track import (
     TrackRejected,
 )
 from tonetouch_runtime.testing import given
-
-from tests.catalog.music import publishing, uploaded
 
 Decide = Callable[[Track], Event | Sequence[Event]]
 

@@ -5,6 +5,7 @@ from random import Random
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tonetouch_contracts.envelope import Envelope, EnvelopeError, decode_value, encode_value
 
 ENVELOPES = st.builds(

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from tonetouch_contracts import generating
-from tonetouch_contracts.manifest import EVENTS
 
 from tests.contracts.golden import CONTRACTS
+from tonetouch_contracts import generating
+from tonetouch_contracts.manifest import EVENTS
 
 SCHEMAS = sorted((CONTRACTS / "schemas").rglob("*.json"))
 

@@ -5,9 +5,9 @@ import json
 from typing import Any
 
 import pytest
-from tonetouch_contracts.compatibility import breaking_changes
 
 from tests.contracts.golden import CONTRACTS
+from tonetouch_contracts.compatibility import breaking_changes
 
 COMMITTED: dict[str, dict[str, Any]] = {
     path.stem: json.loads(path.read_text("utf-8")) for path in sorted((CONTRACTS / "schemas").rglob("*.json"))

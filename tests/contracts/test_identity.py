@@ -6,6 +6,7 @@ import uuid
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tonetouch_contracts.identity import derived, named, uuid7
 
 MILLISECONDS = st.integers(0, 2**48 - 1)

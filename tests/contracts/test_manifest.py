@@ -9,15 +9,15 @@ from typing import get_args
 
 import msgspec
 import pytest
+
 import tonetouch_contracts
+from tests.contracts.nats_subjects import covers, overlap
 from tonetouch_contracts import manifest
 from tonetouch_contracts.manifest import CONSUMERS, EVENTS, QUEUES, STREAMS, VOCABULARY, Consumer, Stream, WorkQueue
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.subjects import command_subject, queue_subject
 from tonetouch_contracts.upload import ShowIngest, StepName
 from tonetouch_contracts.vocabulary import Unknown
-
-from tests.contracts.nats_subjects import covers, overlap
 
 SOURCES: dict[str, Stream | WorkQueue] = {
     **{stream.name: stream for stream in STREAMS},

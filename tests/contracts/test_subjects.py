@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+
+from tests.contracts.golden import EVENT_SAMPLES, wire_name
+from tests.contracts.nats_subjects import covers, overlap
 from tonetouch_contracts.generating import every_command
 from tonetouch_contracts.identity import TrackId, derived, is_entity_id, named, uuid7
 from tonetouch_contracts.manifest import EVENTS, STREAMS, VOCABULARY
 from tonetouch_contracts.message import Command, ShowHealth
 from tonetouch_contracts.subjects import command_subject, entity_filter, event_subject, queue_subject, type_filter
 from tonetouch_contracts.track import ShowTrack, TrackRejected
-
-from tests.contracts.golden import EVENT_SAMPLES, wire_name
-from tests.contracts.nats_subjects import covers, overlap
 
 ENTITY_IDS = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.contracts.golden import EVENT_SAMPLES, wire_name
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.manifest import VOCABULARY
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.track import TrackRejected, TrackUploaded
 from tonetouch_contracts.vocabulary import UndecodableError, Unknown, Vocabulary
-
-from tests.contracts.golden import EVENT_SAMPLES, wire_name
 
 each_sample = pytest.mark.parametrize("sample", EVENT_SAMPLES, ids=lambda sample: sample.name)
 

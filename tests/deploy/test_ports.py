@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing
 
 import pytest
+
 from tonetouch_deploy.ports import choose_ports, is_free
 from tonetouch_deploy.settings import CannotStartError
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import nats
 from nats.js.api import RetentionPolicy, StreamConfig
-from tonetouch_contracts import manifest
-from tonetouch_runtime import Settings as RuntimeSettings
 
 from tests.servers import ObjectStoreServer, free_port
+from tonetouch_contracts import manifest
+from tonetouch_runtime import Settings as RuntimeSettings
 
 
 def provision(folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -5,6 +5,7 @@ import stat
 from pathlib import Path
 
 import pytest
+
 from tonetouch_deploy.run_record import RunRecord, last_run_record, run_record, write_run_record
 from tonetouch_deploy.settings import (
     CannotStartError,

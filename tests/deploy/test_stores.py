@@ -14,12 +14,12 @@ import nats
 import pytest
 from botocore.client import Config
 from nats.js.api import StreamConfig
+
+from tests.deploy.waiting import is_gone, until
 from tonetouch_deploy.composing import BUCKET, chosen_ports, service_environment, stores
 from tonetouch_deploy.settings import Settings
 from tonetouch_deploy.supervising import Pace, Supervisor
 from tonetouch_runtime._objects import PART_BYTES, Objects, ObjectStoreAddress
-
-from tests.deploy.waiting import is_gone, until
 
 QUICK = Pace(first_delay=0.05, probe_every=0.05, probe_every_until_ready=0.05)
 Running = Callable[[], AbstractAsyncContextManager[tuple[Supervisor, dict[str, str]]]]

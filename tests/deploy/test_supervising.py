@@ -9,11 +9,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
+from tests.deploy.waiting import is_gone, until
 from tonetouch_deploy.probing import Probe
 from tonetouch_deploy.settings import CannotStartError
 from tonetouch_deploy.supervising import Pace, Process, Supervisor
-
-from tests.deploy.waiting import is_gone, until
 
 QUICK = Pace(first_delay=0.05, longest_delay=0.2, probe_every=0.02, probe_every_until_ready=0.02)
 SLEEPER = "import time, pathlib, sys; pathlib.Path(sys.argv[1]).touch(); time.sleep(600)"

@@ -10,11 +10,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from tonetouch_deploy.composing import SERVICES
-from tonetouch_deploy.run_record import RunRecord, last_run_record
 
 from tests.deploy.standin import TOKEN
 from tests.deploy.waiting import is_gone, until
+from tonetouch_deploy.composing import SERVICES
+from tonetouch_deploy.run_record import RunRecord, last_run_record
 
 ROOT = Path(__file__).parents[2]
 SERVICE = """

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tonetouch_deploy.commands import app
-from tonetouch_deploy.run_record import RunRecord, write_run_record
-from tonetouch_deploy.uploading import ApiClient, Ending, upload
 from typer.testing import CliRunner, Result
 
 from tests.deploy.standin import TOKEN, StandIn, standing_in
+from tonetouch_deploy.commands import app
+from tonetouch_deploy.run_record import RunRecord, write_run_record
+from tonetouch_deploy.uploading import ApiClient, Ending, upload
 
 
 @pytest.fixture(name="api")

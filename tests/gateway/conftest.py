@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 import pytest_asyncio
 from pydantic import SecretStr
-from tonetouch_runtime import Settings
 
 from tests.gateway.standins import TOKEN, Installation, installation
 from tests.servers import NatsServer, ObjectStoreServer
+from tonetouch_runtime import Settings
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package", name="shared_installation")

@@ -14,11 +14,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+
+from tests.servers import web_server
 from tonetouch_gateway.lingering import Lingering
 from tonetouch_gateway.multipart import ClientLeft, TooLarge, UploadRefused, read_upload
 from tonetouch_runtime._objects import Objects, ObjectStoreAddress
-
-from tests.servers import web_server
 
 
 def door(objects: Objects, *, max_bytes: int, refused: list[UploadRefused] | None = None) -> Starlette:

@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx
 import msgspec
+
+from tests.runtime.installation import provision
 from tonetouch_contracts.finding import FindSimilar, Found, MakeForYou, Mix, SearchTracks
 from tonetouch_contracts.identity import ContentHash, TrackId, UserId
 from tonetouch_contracts.job import JobView, ListJobs
@@ -24,8 +26,6 @@ from tonetouch_contracts.upload import IngestView, ListIngests, RetryIngest, Sho
 from tonetouch_gateway.app import app
 from tonetouch_gateway.serving import Door
 from tonetouch_runtime import Answered, App, Floor, Refused, Router, Settings, decode_cursor, encode_cursor, running
-
-from tests.runtime.installation import provision
 
 TOKEN = "token-of-the-tests"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}

@@ -5,10 +5,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from tonetouch_contracts.identity import ContentHash, TrackId
-from tonetouch_contracts.track import Audio, Cover, ListTracks, TrackView
 
 from tests.gateway.standins import Installation, uploaded
+from tonetouch_contracts.identity import ContentHash, TrackId
+from tonetouch_contracts.track import Audio, Cover, ListTracks, TrackView
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

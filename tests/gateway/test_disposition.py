@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tonetouch_gateway.disposition import MAX_FILENAME_CHARS, base_name, parse_disposition
 
 

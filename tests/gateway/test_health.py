@@ -4,14 +4,14 @@ import asyncio
 
 import pytest
 from pydantic import SecretStr
-from tonetouch_gateway.app import app
-from tonetouch_gateway.serving import Door
-from tonetouch_runtime import Settings, running
 
 from tests.gateway.standins import Installation
 from tests.gateway.wire import exchange
 from tests.runtime.installation import provision
 from tests.servers import free_port
+from tonetouch_gateway.app import app
+from tonetouch_gateway.serving import Door
+from tonetouch_runtime import Settings, running
 
 
 @pytest.mark.asyncio(loop_scope="package")

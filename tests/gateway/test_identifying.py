@@ -2,12 +2,12 @@
 
 import pytest
 from pydantic import SecretStr
-from tonetouch_gateway.app import app, make_api
-from tonetouch_gateway.identifying import required_token
-from tonetouch_runtime import Misconfigured, Settings, running
 
 from tests.gateway.standins import TOKEN, Installation
 from tests.runtime.installation import provision
+from tonetouch_gateway.app import app, make_api
+from tonetouch_gateway.identifying import required_token
+from tonetouch_runtime import Misconfigured, Settings, running
 
 PATHS = sorted(path for path in make_api().openapi()["paths"] if path.startswith("/api/"))
 DOCUMENT = make_api().openapi()

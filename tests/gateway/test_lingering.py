@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
-from tonetouch_gateway.lingering import LINGER_BYTES, Lingering
 
 from tests.gateway.wire import exchange, request_head
 from tests.servers import web_server
+from tonetouch_gateway.lingering import LINGER_BYTES, Lingering
 
 BLOCK = bytes(2**20)
 

@@ -9,6 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.types import Message
+
+from tests.gateway.wire import BOUNDARY, FORM_TYPE, form, part
 from tonetouch_gateway.multipart import (
     COVER_BYTES,
     MAX_PARTS,
@@ -23,8 +25,6 @@ from tonetouch_gateway.multipart import (
     read_upload,
 )
 from tonetouch_runtime._objects import Uploaded
-
-from tests.gateway.wire import BOUNDARY, FORM_TYPE, form, part
 
 AUDIO = b"RIFF the audio, with \r\n and \r\n--a-boundary-of-the-test in it\r\n"
 FILE = part("file", AUDIO, filename="song.wav", headers="Content-Type: audio/wav\r\n")

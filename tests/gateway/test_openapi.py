@@ -4,11 +4,11 @@ import re
 from typing import Any
 
 import pytest
+
+from tests.gateway.standins import Installation
 from tonetouch_gateway.app import make_api
 from tonetouch_gateway.generating import DOCUMENT, openapi_document
 from tonetouch_gateway.problems import MEDIA_TYPE
-
-from tests.gateway.standins import Installation
 
 API: dict[str, Any] = make_api().openapi()
 OPERATIONS = [

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tonetouch_contracts.play import RecordPlay
 
 from tests.gateway.standins import Installation
+from tonetouch_contracts.play import RecordPlay
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -3,10 +3,10 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tonetouch_gateway.positions import format_positions, parse_positions
-from tonetouch_runtime import Refused
 
 from tests.gateway.standins import Installation
+from tonetouch_gateway.positions import format_positions, parse_positions
+from tonetouch_runtime import Refused
 
 STREAMS = st.from_regex(r"[A-Z][A-Z_]{0,20}", fullmatch=True)
 

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
-from tonetouch_contracts.message import ProblemCode
-from tonetouch_contracts.track import ListTracks, ShowTrack
-from tonetouch_gateway.problems import MEDIA_TYPE
-from tonetouch_runtime import NotNow, Refused, Unavailable
 
 from tests.gateway.standins import AUTHORIZED, Installation, uploaded
 from tests.gateway.test_browsing import PUBLISHED, keep_bytes
 from tests.gateway.wire import exchange
+from tonetouch_contracts.message import ProblemCode
+from tonetouch_contracts.track import ListTracks, ShowTrack
+from tonetouch_gateway.problems import MEDIA_TYPE
+from tonetouch_runtime import NotNow, Refused, Unavailable
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -15,11 +15,11 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from tonetouch_gateway.ranges import ByteRange, Representation, decide, parse_range, serve_object
-from tonetouch_runtime._objects import ObjectMissing, Objects, ObjectStoreAddress
 
 from tests.gateway.wire import Reply, exchange, request_head
 from tests.servers import ObjectStoreServer, web_server
+from tonetouch_gateway.ranges import ByteRange, Representation, decide, parse_range, serve_object
+from tonetouch_runtime._objects import ObjectMissing, Objects, ObjectStoreAddress
 
 WRITTEN = datetime(2026, 11, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 HELD = Representation(etag='"abc"', size=100, modified=WRITTEN)

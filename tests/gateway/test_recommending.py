@@ -1,10 +1,10 @@
 """Mixes come with their tracks."""
 
 import pytest
-from tonetouch_contracts.finding import MakeForYou, Mix, MixTrack
-from tonetouch_contracts.identity import TrackId
 
 from tests.gateway.standins import Installation, uploaded
+from tonetouch_contracts.finding import MakeForYou, Mix, MixTrack
+from tonetouch_contracts.identity import TrackId
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

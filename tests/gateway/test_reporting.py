@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.gateway.standins import Installation
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import JobView, ListJobs
 from tonetouch_gateway.reporting import in_dollars
-
-from tests.gateway.standins import Installation
 
 FIELDS = {
     "id",

@@ -1,10 +1,10 @@
 """Found tracks come with what there is to see of them."""
 
 import pytest
-from tonetouch_contracts.finding import FindSimilar, Found, SearchTracks
-from tonetouch_contracts.identity import TrackId
 
 from tests.gateway.standins import Installation, uploaded
+from tonetouch_contracts.finding import FindSimilar, Found, SearchTracks
+from tonetouch_contracts.identity import TrackId
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -11,15 +11,15 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from tonetouch_gateway.app import app
-from tonetouch_gateway.serving import Door
-from tonetouch_runtime import Objects, Settings, running
 
 from tests.gateway.standins import AUTHORIZED, TOKEN, Installation, installation
 from tests.gateway.test_watching import failed, started, watching
 from tests.gateway.wire import FORM_TYPE, exchange, form, part, request_head
 from tests.runtime.installation import provision
 from tests.servers import ObjectStoreServer, free_port, nats_server
+from tonetouch_gateway.app import app
+from tonetouch_gateway.serving import Door
+from tonetouch_runtime import Objects, Settings, running
 
 
 def environment(settings: Settings, **other: str) -> dict[str, str]:

@@ -11,12 +11,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from tonetouch_gateway.multipart import COVER_BYTES, ClientLeft, TooLarge, UploadRefused
-from tonetouch_runtime._objects import PART_BYTES, Objects, ObjectStoreAddress
 
 from tests.gateway.door import door
 from tests.gateway.wire import BOUNDARY, FORM_TYPE, Reply, exchange, form, part, pieces, request_head
 from tests.servers import ObjectStoreServer, web_server
+from tonetouch_gateway.multipart import COVER_BYTES, ClientLeft, TooLarge, UploadRefused
+from tonetouch_runtime._objects import PART_BYTES, Objects, ObjectStoreAddress
 
 MIB = 2**20
 FORM = {"content-type": FORM_TYPE}

@@ -7,12 +7,12 @@ from typing import Any
 
 import httpx
 import pytest
-from tonetouch_contracts.track import TrackUploaded, UploadTrack
-from tonetouch_runtime import Refused, Unavailable
 
 from tests.gateway.standins import AUTHORIZED, Installation
 from tests.gateway.wire import FORM_TYPE, exchange, form, part, pieces, request_head
 from tests.servers import ObjectStoreServer
+from tonetouch_contracts.track import TrackUploaded, UploadTrack
+from tonetouch_runtime import Refused, Unavailable
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

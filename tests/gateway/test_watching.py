@@ -9,6 +9,8 @@ from typing import Any
 
 import httpx
 import pytest
+
+from tests.gateway.standins import ADMIN, HASH, Installation, uploaded
 from tonetouch_contracts.identity import JobId, TrackId
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import (
@@ -28,8 +30,6 @@ from tonetouch_contracts.upload import (
 from tonetouch_gateway.ending import Ending
 from tonetouch_runtime import Refused
 from tonetouch_runtime.testing import given
-
-from tests.gateway.standins import ADMIN, HASH, Installation, uploaded
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 

@@ -4,11 +4,11 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import pytest
-from tonetouch_ingest.app import app
-from tonetouch_runtime import Floor, Settings, running
 
 from tests.ingest.installation import Neighbours
 from tests.runtime.installation import provision
+from tonetouch_ingest.app import app
+from tonetouch_runtime import Floor, Settings, running
 
 
 @pytest.fixture(name="neighbours")

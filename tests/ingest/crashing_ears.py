@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+
 from tonetouch_ingest.listening import tasks
 from tonetouch_ingest.listening.findings import Heard
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+
 from tonetouch_contracts.finding import FindSounds, SoundMatch, SoundMatches
 from tonetouch_contracts.identity import ContentHash, TrackId, UserId
 from tonetouch_contracts.message import Done, Event

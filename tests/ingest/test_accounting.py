@@ -3,16 +3,15 @@
 from collections import Counter, defaultdict
 from pathlib import Path
 
+from tests.ingest.installation import Neighbours, ended, shown, step_of, until, upload, with_status
+from tests.ingest.pictures import picture
+from tests.ingest.tones import tone
+from tests.sounds import encode, song
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.job import JobRecorded
 from tonetouch_contracts.upload import RetryIngest, StepStarted
 from tonetouch_ingest.shelving import picture_key
 from tonetouch_runtime import Floor
-
-from tests.ingest.installation import Neighbours, ended, shown, step_of, until, upload, with_status
-from tests.ingest.pictures import picture
-from tests.ingest.tones import tone
-from tests.sounds import encode, song
 
 LYRICS = "\n\n".join(f"Verse {number} of song {{0}}\nand what it says" for number in range(5))
 TEXTS = 6

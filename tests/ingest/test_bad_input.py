@@ -13,11 +13,6 @@ from typing import Any
 import mutagen.id3
 import numpy as np
 import pytest
-from tonetouch_contracts.finding import SoundMatch
-from tonetouch_contracts.identity import TrackId
-from tonetouch_contracts.track import MarkDuplicate, PublishTrack, RejectTrack
-from tonetouch_contracts.upload import RetryIngest
-from tonetouch_runtime import Floor, Refused
 
 from tests.ingest.installation import (
     Neighbours,
@@ -35,6 +30,11 @@ from tests.ingest.listening.test_cover import png_claiming
 from tests.ingest.pictures import picture
 from tests.ingest.tones import tone
 from tests.sounds import encode, song
+from tonetouch_contracts.finding import SoundMatch
+from tonetouch_contracts.identity import TrackId
+from tonetouch_contracts.track import MarkDuplicate, PublishTrack, RejectTrack
+from tonetouch_contracts.upload import RetryIngest
+from tonetouch_runtime import Floor, Refused
 
 # mutagen annotates only a part of its functions.
 id3: Any = mutagen.id3

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
+from tests.ingest.crashing_ears import VARIABLE
+from tests.ingest.installation import Neighbours, ended, keys, step_of, upload, with_status
+from tests.sounds import encode, song
 from tonetouch_contracts.upload import IngestFailed, RetryIngest, StepFailed, StepStarted
 from tonetouch_ingest.app import app
 from tonetouch_ingest.ears import Ears
@@ -13,10 +17,6 @@ from tonetouch_ingest.listening.workers import Workers
 from tonetouch_ingest.scratch import Scratch, opening_scratch
 from tonetouch_ingest.sweeping import sweeping_uploads
 from tonetouch_runtime import Floor, Settings, running
-
-from tests.ingest.crashing_ears import VARIABLE
-from tests.ingest.installation import Neighbours, ended, keys, step_of, upload, with_status
-from tests.sounds import encode, song
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,9 +1,9 @@
 """The text a track is found by: from its facts alone, the same every time."""
 
 import msgspec
-from tonetouch_ingest.description import describe
 
 from tests.ingest.uploads import ANALYSED, STAGED
+from tonetouch_ingest.description import describe
 
 
 def test_a_quiet_track_is_described_by_the_slower_octave() -> None:

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import msgspec
 import pytest
+
+from tests.ingest.tones import tone
+from tests.ingest.uploads import STARTED
+from tests.sounds import encode
 from tonetouch_contracts.identity import ContentHash
 from tonetouch_ingest.ears import Ears
 from tonetouch_ingest.shelving import audio_key
 from tonetouch_ingest.upload import Upload
 from tonetouch_runtime import Floor, ObjectMissing
-
-from tests.ingest.tones import tone
-from tests.ingest.uploads import STARTED
-from tests.sounds import encode
 
 
 def claiming(sha256: str) -> Upload:

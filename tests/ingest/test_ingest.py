@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ingest.installation import Neighbours, ended, keys, shown, step_of, until, upload
+from tests.sounds import encode, song
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.track import DescribeTrack, MarkDuplicate, PublishTrack
 from tonetouch_contracts.upload import EmbeddingDone, IngestView, ListIngests, RetryIngest
 from tonetouch_ingest.app import app
 from tonetouch_runtime import Floor, Refused, Settings, running
-
-from tests.ingest.installation import Neighbours, ended, keys, shown, step_of, until, upload
-from tests.sounds import encode, song
 
 
 async def test_an_upload_goes_through_every_step(floor: Floor, neighbours: Neighbours, tmp_path: Path) -> None:

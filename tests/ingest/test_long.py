@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tonetouch_runtime import Floor
 
 from tests.ingest.installation import Neighbours, ended, upload
 from tests.ingest.listening.files import without_header
 from tests.sounds import encode, song
+from tonetouch_runtime import Floor
 
 
 def peak_kib() -> int:

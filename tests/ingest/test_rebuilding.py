@@ -3,14 +3,14 @@
 from pathlib import Path
 
 from sqlalchemy import RowMapping, select
+
+from tests.ingest.installation import ended, say_uploaded, until, upload, with_status
+from tests.sounds import encode, song
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.upload import RetryIngest
 from tonetouch_ingest.app import app
 from tonetouch_ingest.showing import StepRow, UploadRow
 from tonetouch_runtime import Floor, Settings, running
-
-from tests.ingest.installation import ended, say_uploaded, until, upload, with_status
-from tests.sounds import encode, song
 
 
 async def rows(floor: Floor) -> list[RowMapping]:

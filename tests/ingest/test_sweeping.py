@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tonetouch_ingest.app import app
-from tonetouch_ingest.sweeping import Sweep
-from tonetouch_runtime import Floor, Settings, SystemClock, running
 
 from tests.ingest.installation import Neighbours, ended, keys, shown, step_of, until, upload
 from tests.sounds import encode, song
+from tonetouch_ingest.app import app
+from tonetouch_ingest.sweeping import Sweep
+from tonetouch_runtime import Floor, Settings, SystemClock, running
 
 
 class LaterClock(SystemClock):

@@ -3,18 +3,6 @@
 from functools import partial
 
 import pytest
-from tonetouch_contracts.message import Event
-from tonetouch_contracts.upload import (
-    IngestCompleted,
-    IngestFailed,
-    IngestRetried,
-    StepFailed,
-    StepName,
-    StepSkipped,
-)
-from tonetouch_ingest.upload import STEPS, Upload
-from tonetouch_ingest.workflow import ATTEMPTS, WAITS_FOR, begin, end, fail, leave_out, ready, retry
-from tonetouch_runtime.testing import given
 
 from tests.ingest.uploads import (
     ANALYSED,
@@ -30,6 +18,18 @@ from tests.ingest.uploads import (
     began,
     through_analysis,
 )
+from tonetouch_contracts.message import Event
+from tonetouch_contracts.upload import (
+    IngestCompleted,
+    IngestFailed,
+    IngestRetried,
+    StepFailed,
+    StepName,
+    StepSkipped,
+)
+from tonetouch_ingest.upload import STEPS, Upload
+from tonetouch_ingest.workflow import ATTEMPTS, WAITS_FOR, begin, end, fail, leave_out, ready, retry
+from tonetouch_runtime.testing import given
 
 
 def after(*past: Event) -> Upload:

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from tonetouch_recommend.app import app
-from tonetouch_runtime import Floor, Settings, running
 
 from tests.runtime.installation import provision
+from tonetouch_recommend.app import app
+from tonetouch_runtime import Floor, Settings, running
 
 
 @pytest.fixture(name="installed")

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
 from tonetouch_contracts.identity import ArtistId, ContentHash, JobId, PlayId, TrackId, UserId, derived
 from tonetouch_contracts.message import Event, Positions, same_positions
 from tonetouch_contracts.play import PlayRecorded

@@ -18,6 +18,10 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select
+
+from tests.recommend.saying import duplicate, fingerprinted, on_shelf, played, say, sounding, track_id
+from tests.runtime.installation import provision
+from tests.servers import NatsServer
 from tonetouch_contracts.finding import FindSimilar, FindSounds, MakeForYou, SearchTracks
 from tonetouch_contracts.identity import UserId
 from tonetouch_contracts.message import Event, Positions, same_positions
@@ -30,10 +34,6 @@ from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
 from tonetouch_runtime import Floor, Log, Misconfigured, NotNow, Settings, running
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._clock import SystemClock
-
-from tests.recommend.saying import duplicate, fingerprinted, on_shelf, played, say, sounding, track_id
-from tests.runtime.installation import provision
-from tests.servers import NatsServer
 
 Contents = Mapping[str, Mapping[str, tuple[Any, bytes]]]
 

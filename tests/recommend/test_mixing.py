@@ -3,6 +3,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tonetouch_recommend.mixing import HANDFUL, Candidate, because, in_turn, spoken_for
 
 

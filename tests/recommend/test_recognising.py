@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
-from tonetouch_contracts.finding import FindSounds, SoundMatches
-from tonetouch_runtime import Floor, Refused
 
 from tests.recommend.saying import duplicate, fingerprinted, say, sounding, track_id
+from tonetouch_contracts.finding import FindSounds, SoundMatches
+from tonetouch_runtime import Floor, Refused
 
 
 async def find(floor: Floor, name: str, vector: bytes | None, before: int, **changes: Any) -> SoundMatches:

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from tests.recommend.saying import on_shelf, played, say, track_id
 from tonetouch_contracts.finding import MakeForYou, Mix
 from tonetouch_contracts.identity import UserId
 from tonetouch_contracts.message import Event
 from tonetouch_recommend.indexes import TASTE
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_runtime import Floor, stamp
-
-from tests.recommend.saying import on_shelf, played, say, track_id
 
 QUIET = "slow, 60 bpm; sad, calm; in D minor; quiet, soft, gentle, to fall asleep; Solo Piano"
 LOUD = "very fast driving, 170 bpm; angry, tense; in E minor; powerful, intense, for a workout; Metal"

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from tonetouch_contracts.finding import FindSimilar, Found
-from tonetouch_contracts.message import Page
-from tonetouch_runtime import Floor, Refused
 
 from tests.recommend.saying import embedded, on_shelf, say, track_id
 from tests.recommend.test_searching import LIBRARY
+from tonetouch_contracts.finding import FindSimilar, Found
+from tonetouch_contracts.message import Page
+from tonetouch_runtime import Floor, Refused
 
 
 async def similar(floor: Floor, name: str, **changes: Any) -> Page[Found]:

@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
+
+from tests.recommend.saying import embedded, on_shelf, published, say, track_id
 from tonetouch_contracts.finding import Found, SearchTracks
 from tonetouch_contracts.job import JobRecorded
 from tonetouch_contracts.message import Event, Page
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_runtime import Floor, Refused, encode_cursor
-
-from tests.recommend.saying import embedded, on_shelf, published, say, track_id
 
 LIBRARY: Sequence[Event] = (
     *on_shelf(

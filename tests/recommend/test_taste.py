@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tonetouch_recommend.taste import MOST_PLAYS, Play, latest, taste, weight, weights
 from tonetouch_recommend.vectors.collection import Vector
 from tonetouch_runtime import stamp

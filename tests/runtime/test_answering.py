@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+
+from tests.runtime.installation import provision
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.track import ShowTrack, TrackView
 from tonetouch_runtime import App, Bus, Floor, Refused, Router, Settings, running
 from tonetouch_runtime._bus import CORRELATION, Reply
 from tonetouch_runtime._telemetry import Cause, caused_by, current_cause
-
-from tests.runtime.installation import provision
 
 router = Router()
 

@@ -8,6 +8,8 @@ import msgspec
 import pytest
 from sqlalchemy import func, select
 from sqlmodel import Field, SQLModel
+
+from tests.runtime.installation import provision
 from tonetouch_contracts.identity import ContentHash, PlayId, TrackId, UserId
 from tonetouch_contracts.message import Event, Positions
 from tonetouch_contracts.play import PlayRecorded, PlayTaken, RecordPlay
@@ -26,8 +28,6 @@ from tonetouch_runtime import (
     Writer,
     running,
 )
-
-from tests.runtime.installation import provision
 
 
 class HeardRow(SQLModel, table=True):

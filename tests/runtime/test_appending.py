@@ -6,18 +6,18 @@ from collections.abc import AsyncIterator
 import msgspec
 import pytest
 from nats.aio.msg import Msg
+
+from tests.runtime.test_log import Counted, decision, rejected, uploaded
+from tests.servers import nats_server
 from tonetouch_contracts import manifest
 from tonetouch_contracts.identity import PlayId, TrackId, UserId
 from tonetouch_contracts.play import PlayRecorded
 from tonetouch_contracts.subjects import MalformedIdError
 from tonetouch_contracts.track import ArtistAdded, TrackDescribed
 from tonetouch_runtime import Bus, ConflictError, Decision, Log, SystemClock
-from tonetouch_runtime._log import AppendRefusedError
+from tonetouch_runtime._recorded import AppendRefusedError
 from tonetouch_runtime._telemetry import Cause, caused_by
 from tonetouch_runtime.provisioning import apply
-
-from tests.runtime.test_log import Counted, decision, rejected, uploaded
-from tests.servers import nats_server
 
 
 @pytest.fixture(name="bus")

@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 from sqlmodel import Field, SQLModel
+
+from tests.runtime.installation import provision
+from tests.runtime.test_app import until
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.track import TrackDescribed
 from tonetouch_runtime import App, Decision, Floor, Recorded, Settings, Writer, running
 from tonetouch_runtime._keeping import Keeper, Projection
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._tables import Database, positions, table_of
-
-from tests.runtime.installation import provision
-from tests.runtime.test_app import until
 
 
 class CountedRow(SQLModel, table=True):

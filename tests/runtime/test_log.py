@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+
+from tests.servers import NatsServer
 from tonetouch_contracts import manifest
 from tonetouch_contracts.identity import ContentHash, PlayId, TrackId, UserId
 from tonetouch_contracts.message import Event
@@ -12,8 +14,6 @@ from tonetouch_contracts.play import PlayRecorded
 from tonetouch_contracts.track import ArtistAdded, TrackDescribed, TrackRejected, TrackUploaded
 from tonetouch_runtime import Bus, ConflictError, Decision, Log, Refused, SystemClock, Unavailable
 from tonetouch_runtime.provisioning import apply
-
-from tests.servers import NatsServer
 
 
 class Counted(msgspec.Struct, frozen=True):

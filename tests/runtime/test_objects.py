@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from tests.runtime.relay import Traffic, relay
+from tests.servers import ObjectStoreServer, free_port
 from tonetouch_runtime._objects import (
     PART_BYTES,
     ObjectMissing,
@@ -18,9 +21,6 @@ from tonetouch_runtime._objects import (
     ObjectStoreUnavailable,
     ObjectTooLarge,
 )
-
-from tests.runtime.relay import Traffic, relay
-from tests.servers import ObjectStoreServer, free_port
 
 PIECE = 64 * 1024
 BODY = hashlib.shake_256(b"a body").digest(600_000)

@@ -11,17 +11,17 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import event as database_event
+
+from tests.runtime.installation import provision
+from tests.runtime.processes import service as process
+from tests.runtime.processes import variables
+from tests.runtime.test_app import Service, parked, until, until_empty, upload, uploaded
 from tonetouch_contracts.manifest import consumer
 from tonetouch_contracts.track import TrackUploaded
 from tonetouch_runtime import Decision, Floor, NotNow, Recorded, Settings, Task, running
 from tonetouch_runtime._hearing import Listener
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._working import Worker
-
-from tests.runtime.installation import provision
-from tests.runtime.processes import service as process
-from tests.runtime.processes import variables
-from tests.runtime.test_app import Service, parked, until, until_empty, upload, uploaded
 
 STUCK = """
 import asyncio

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tonetouch_runtime import Refused, decode_cursor, encode_cursor, page_size
 
 KEYS = st.tuples(

@@ -8,6 +8,7 @@ import nats.js.errors
 import pytest
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig, StreamConfig
+
 from tonetouch_contracts import manifest
 from tonetouch_runtime import ManifestDiffers
 from tonetouch_runtime.provisioning import apply, check, consumer_config, truth_config

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr, ValidationError
+
 from tonetouch_runtime import Settings
 from tonetouch_runtime.settings import PLACEHOLDERS
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import nats
 import pytest
 from nats.js import JetStreamContext
+
+from tests.runtime.installation import provision
+from tests.runtime.processes import service, variables
+from tests.servers import free_port, nats_server
 from tonetouch_contracts import manifest
 from tonetouch_contracts.message import ShowHealth
 from tonetouch_contracts.track import ShowTrack, TrackRejected, TrackUploaded
 from tonetouch_runtime import App, Router, Settings
 from tonetouch_runtime.provisioning import consumer_config, truth_config
-
-from tests.runtime.installation import provision
-from tests.runtime.processes import service, variables
-from tests.servers import free_port, nats_server
 
 
 @pytest.fixture(name="jetstream")

@@ -4,11 +4,10 @@ import asyncio
 import signal
 from pathlib import Path
 
-from tonetouch_runtime import Settings
-from tonetouch_runtime._telemetry import Cause, caused_by, current_cause, new_traceparent
-
 from tests.runtime.installation import provision
 from tests.runtime.processes import service, variables
+from tonetouch_runtime import Settings
+from tonetouch_runtime._telemetry import Cause, caused_by, current_cause, new_traceparent
 
 LOGGING = """
 import logging, structlog

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.track import TrackDescribed

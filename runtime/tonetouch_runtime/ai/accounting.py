@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
+
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import CacheClass, JobRecorded, JobStarted, Outcome, UsageSource
-
 from tonetouch_runtime._clock import Clock, stamp
 from tonetouch_runtime._log import Log
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
+
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import CacheClass
-
 from tonetouch_runtime.ai.errors import AIInputRefused
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ import re
 
 import msgspec
 import structlog
+
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import JobRecorded, JobStarted
-
 from tonetouch_runtime._object_store import ObjectMissing, ObjectTooLarge
 from tonetouch_runtime._objects import Objects
 from tonetouch_runtime.ai.accounting import Job, Usage

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 import structlog
-from tonetouch_contracts.job import CacheClass, JobRecorded
 
+from tonetouch_contracts.job import CacheClass, JobRecorded
 from tonetouch_runtime._clock import Clock, stamp
 from tonetouch_runtime._log import Log
 from tonetouch_runtime.ai.accounting import NOTHING, Job, in_words, milliseconds_since

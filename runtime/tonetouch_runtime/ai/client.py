@@ -11,8 +11,8 @@ from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import msgspec
-from tonetouch_contracts.identity import JobId
 
+from tonetouch_contracts.identity import JobId
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._clock import Clock
 from tonetouch_runtime._log import Log

@@ -11,8 +11,8 @@ import nats.errors
 import nats.js.errors
 import structlog
 from nats.js.api import Header
-from tonetouch_contracts.manifest import AI_LEASES
 
+from tonetouch_contracts.manifest import AI_LEASES
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime.errors import Unavailable
 

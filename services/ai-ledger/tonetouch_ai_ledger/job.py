@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Self
 
 import msgspec
+
 from tonetouch_contracts.job import JobRecorded, JobStarted
 from tonetouch_contracts.message import Event
 

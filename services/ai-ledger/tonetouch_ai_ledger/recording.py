@@ -12,6 +12,7 @@ import msgspec
 import structlog
 from sqlalchemy import BigInteger, Index, RowMapping, Select, Table, false, select, tuple_
 from sqlmodel import Field, SQLModel
+
 from tonetouch_contracts.job import JobRecorded, JobStarted, JobView, ListJobs
 from tonetouch_contracts.message import Page
 from tonetouch_runtime import Floor, Recorded, Router, Writer, decode_cursor, encode_cursor, page_size

@@ -11,11 +11,11 @@ from functools import partial
 
 import structlog
 from sqlalchemy import select
-from tonetouch_runtime import Floor, ObjectStoreUnavailable, Unavailable, stamp
-from tonetouch_runtime.ai.caching import closing
 
 from tonetouch_ai_ledger.job import Job, close
 from tonetouch_ai_ledger.recording import RUNNING, AIJobRow
+from tonetouch_runtime import Floor, ObjectStoreUnavailable, Unavailable, stamp
+from tonetouch_runtime.ai.caching import closing
 
 log = structlog.get_logger()
 

@@ -1,8 +1,7 @@
 """``python -m tonetouch_catalog``."""
 
-from tonetouch_runtime import serve
-
 from tonetouch_catalog.app import app
+from tonetouch_runtime import serve
 
 if __name__ == "__main__":
     serve(app)

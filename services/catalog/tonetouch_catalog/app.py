@@ -1,8 +1,7 @@
 """What catalog is made of, in the order of the story."""
 
-from tonetouch_runtime import App
-
 from tonetouch_catalog import browsing, collecting, playing, publishing, uploading
+from tonetouch_runtime import App
 
 app = App(
     name="catalog",

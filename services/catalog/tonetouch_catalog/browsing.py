@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import JSON, ColumnElement, RowMapping, Select, Table, and_, func, or_, select
 from sqlmodel import Field, SQLModel
+
 from tonetouch_contracts.identity import is_entity_id
 from tonetouch_contracts.message import Page
 from tonetouch_contracts.track import (

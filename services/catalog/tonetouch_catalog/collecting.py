@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import msgspec
 from sqlalchemy import BigInteger
 from sqlmodel import Field, SQLModel
+
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.track import AlbumAdded, ArtistAdded, GenreAdded, LyricsAdded, MediaAdded
 from tonetouch_runtime import Recorded, Router, Writer

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Self
 
 import msgspec
+
 from tonetouch_contracts.identity import (
     AlbumId,
     ArtistId,

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 from sqlalchemy import select
 from sqlmodel import Field, SQLModel
+
+from tonetouch_catalog.browsing import TrackRow
+from tonetouch_catalog.track import Track
 from tonetouch_contracts.identity import is_entity_id
 from tonetouch_contracts.message import Positions
 from tonetouch_contracts.play import PlayRecorded, PlayTaken, RecordPlay
 from tonetouch_runtime import Answered, Floor, Recorded, Refused, Router, Writer, stamp
-
-from tonetouch_catalog.browsing import TrackRow
-from tonetouch_catalog.track import Track
 
 router = Router()
 

@@ -8,13 +8,12 @@ Answers `PublishTrack`, `MarkDuplicate`, `RejectTrack` and `DescribeTrack`; says
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from tonetouch_catalog.entry import Entry, brought_by
+from tonetouch_catalog.track import Track, describe, mark_duplicate, publish, reject
 from tonetouch_contracts.identity import is_entity_id
 from tonetouch_contracts.message import Done, Event
 from tonetouch_contracts.track import DescribeTrack, MarkDuplicate, PublishTrack, RejectTrack
 from tonetouch_runtime import Answered, Floor, Refused, Router
-
-from tonetouch_catalog.entry import Entry, brought_by
-from tonetouch_catalog.track import Track, describe, mark_duplicate, publish, reject
 
 router = Router()
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Self
 
 import msgspec
+
+from tonetouch_catalog.entry import album_id_of, artist_id_of, lyrics_id_of
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.track import (
     DescribeTrack,
@@ -21,8 +23,6 @@ from tonetouch_contracts.track import (
     TrackUploaded,
 )
 from tonetouch_runtime import Refused
-
-from tonetouch_catalog.entry import album_id_of, artist_id_of, lyrics_id_of
 
 
 class Track(msgspec.Struct, frozen=True, kw_only=True):

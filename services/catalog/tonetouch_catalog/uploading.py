@@ -7,11 +7,11 @@ import re
 from functools import partial
 
 import msgspec
+
+from tonetouch_catalog.track import Track, upload
 from tonetouch_contracts.identity import is_entity_id
 from tonetouch_contracts.track import Accepted, TrackUploaded, UploadTrack
 from tonetouch_runtime import Answered, Floor, Refused, Router
-
-from tonetouch_catalog.track import Track, upload
 
 router = Router()
 

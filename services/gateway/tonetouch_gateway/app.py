@@ -1,7 +1,6 @@
 """What the gateway is made of, in the order of the story."""
 
 from fastapi import Depends, FastAPI
-from tonetouch_runtime import App
 
 from tonetouch_gateway import (
     browsing,
@@ -17,6 +16,7 @@ from tonetouch_gateway.documenting import described_api
 from tonetouch_gateway.identifying import identify
 from tonetouch_gateway.problems import PROBLEMS, answer_with_problems
 from tonetouch_gateway.serving import serving
+from tonetouch_runtime import App
 
 ROUTERS = (
     uploading.router,

@@ -3,10 +3,10 @@
 from typing import Annotated, TypeVar
 
 from fastapi import Depends, Header, Request, Response
-from tonetouch_contracts.message import Command, Positions, same_positions
-from tonetouch_runtime import Floor, Unavailable
 
+from tonetouch_contracts.message import Command, Positions, same_positions
 from tonetouch_gateway import positions
+from tonetouch_runtime import Floor, Unavailable
 
 R = TypeVar("R")
 

@@ -7,15 +7,15 @@ from collections.abc import Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.track import ListTracks, ShowTrack, TrackStatus, TrackView
-from tonetouch_runtime import Refused
-
 from tonetouch_gateway.asking import Ask, Asking, OnFloor
 from tonetouch_gateway.listing import MOST, Cursor, Limit, Listing, TrackInPath
 from tonetouch_gateway.problems import documented, in_shape
 from tonetouch_gateway.ranges import serve_object
 from tonetouch_gateway.track import Track
+from tonetouch_runtime import Refused
 
 router = APIRouter(tags=["browsing"])
 

@@ -8,11 +8,11 @@ from typing import Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
-from tonetouch_contracts.message import ShowHealth
-from tonetouch_runtime import Floor, Refused, Unavailable
 
+from tonetouch_contracts.message import ShowHealth
 from tonetouch_gateway.asking import OnFloor
 from tonetouch_gateway.problems import status_of
+from tonetouch_runtime import Floor, Refused, Unavailable
 
 router = APIRouter(tags=["health"])
 

@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+
 from tonetouch_contracts.identity import UserId
+from tonetouch_gateway.asking import OnFloor
 from tonetouch_runtime import Misconfigured, Settings
 from tonetouch_runtime.settings import PLACEHOLDERS
-
-from tonetouch_gateway.asking import OnFloor
 
 _bearer = HTTPBearer(
     scheme_name="token",

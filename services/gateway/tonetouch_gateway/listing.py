@@ -4,6 +4,7 @@ from typing import Annotated, Generic, TypeVar
 
 from fastapi import Path, Query
 from pydantic import BaseModel, Field
+
 from tonetouch_contracts.identity import TrackId
 
 T = TypeVar("T")

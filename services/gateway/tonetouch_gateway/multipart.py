@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
-from tonetouch_runtime._objects import Uploaded
 
 from tonetouch_gateway.disposition import parse_disposition
+from tonetouch_runtime._objects import Uploaded
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks

@@ -8,14 +8,14 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
 from tonetouch_contracts.identity import PlayId, TrackId, derived
 from tonetouch_contracts.play import RecordPlay
-from tonetouch_runtime import stamp
-
 from tonetouch_gateway.asking import Ask, OnFloor
 from tonetouch_gateway.identifying import Identified
 from tonetouch_gateway.listing import ID_PATTERN
 from tonetouch_gateway.problems import documented
+from tonetouch_runtime import stamp
 
 router = APIRouter(tags=["playing"])
 

@@ -28,13 +28,13 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
-from tonetouch_contracts.message import ProblemCode
-from tonetouch_runtime import Refused, Unavailable
 
+from tonetouch_contracts.message import ProblemCode
 from tonetouch_gateway.bounding import give_up_body
 from tonetouch_gateway.identifying import NotIdentified
 from tonetouch_gateway.lingering import Lingering
 from tonetouch_gateway.multipart import ClientLeft, EmptyFile, Malformed, MissingFile, TooLarge, UploadRefused
+from tonetouch_runtime import Refused, Unavailable
 
 log = structlog.get_logger()
 

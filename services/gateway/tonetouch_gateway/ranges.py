@@ -11,6 +11,7 @@ from http import HTTPStatus
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Send
+
 from tonetouch_runtime._objects import Objects
 
 _RANGE = re.compile(r"bytes=(.*)", re.IGNORECASE | re.DOTALL)

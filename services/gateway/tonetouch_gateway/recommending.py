@@ -7,8 +7,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
-from tonetouch_contracts.finding import MakeForYou
 
+from tonetouch_contracts.finding import MakeForYou
 from tonetouch_gateway.asking import Ask
 from tonetouch_gateway.browsing import tracks_by_id
 from tonetouch_gateway.identifying import Identified

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
-from tonetouch_contracts.job import JobView, ListJobs
 
+from tonetouch_contracts.job import JobView, ListJobs
 from tonetouch_gateway.asking import Ask
 from tonetouch_gateway.listing import Cursor, Limit, Listing
 

@@ -7,9 +7,9 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BaseModel, Field
+
 from tonetouch_contracts.finding import FindSimilar, Found, SearchTracks
 from tonetouch_contracts.message import Page
-
 from tonetouch_gateway.asking import Ask, Asking
 from tonetouch_gateway.browsing import tracks_by_id
 from tonetouch_gateway.identifying import Identified

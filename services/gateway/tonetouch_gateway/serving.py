@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import uvicorn
 from fastapi import FastAPI
-from tonetouch_runtime import Floor
-from tonetouch_runtime._health import listen_on
 
 from tonetouch_gateway.bounding import Bounding
 from tonetouch_gateway.identifying import required_token
 from tonetouch_gateway.tracing import Tracing
+from tonetouch_runtime import Floor
+from tonetouch_runtime._health import listen_on
 
 GRACE_SECONDS = 5
 """How long a request under way may still take after the service was told to stop; an upload then begins again."""

@@ -14,11 +14,11 @@ import structlog
 from fastapi.sse import format_sse_event
 from starlette.responses import StreamingResponse
 from starlette.types import Send
+
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.message import Event
-from tonetouch_runtime import Floor, Recorded
-
 from tonetouch_gateway.ending import Ending
+from tonetouch_runtime import Floor, Recorded
 
 log = structlog.get_logger()
 

@@ -8,6 +8,7 @@ import re
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
 from tonetouch_runtime import SystemClock
 from tonetouch_runtime._telemetry import Cause, caused_by, new_traceparent
 

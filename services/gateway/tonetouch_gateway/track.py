@@ -3,6 +3,7 @@
 from typing import Self
 
 from pydantic import BaseModel, Field
+
 from tonetouch_contracts.track import TrackStatus, TrackView
 
 

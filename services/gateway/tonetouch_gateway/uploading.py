@@ -10,16 +10,16 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
+
 from tonetouch_contracts.identity import ContentHash, TrackId
 from tonetouch_contracts.message import ProblemCode
 from tonetouch_contracts.track import Accepted, TrackStatus, UploadTrack
-from tonetouch_runtime import Floor, Objects, Refused, Unavailable
-
 from tonetouch_gateway.asking import Ask, Asking, OnFloor
 from tonetouch_gateway.declaration import Declaration
 from tonetouch_gateway.identifying import Identified, User
 from tonetouch_gateway.multipart import read_upload
 from tonetouch_gateway.problems import documented
+from tonetouch_runtime import Floor, Objects, Refused, Unavailable
 
 router = APIRouter(tags=["uploading"])
 log = structlog.get_logger()

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, get_args
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from pydantic import BaseModel, Field
+
 from tonetouch_contracts.track import ShowTrack, TrackStatus
 from tonetouch_contracts.upload import (
     IngestView,
@@ -17,13 +18,12 @@ from tonetouch_contracts.upload import (
     StepState,
     StepView,
 )
-from tonetouch_runtime import Refused
-
 from tonetouch_gateway.asking import Ask, OnFloor
 from tonetouch_gateway.ending import Ending
 from tonetouch_gateway.listing import Cursor, Limit, Listing, TrackInPath
 from tonetouch_gateway.problems import documented
 from tonetouch_gateway.telling import Telling, tell
+from tonetouch_runtime import Refused
 
 router = APIRouter(tags=["watching"])
 

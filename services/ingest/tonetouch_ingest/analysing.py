@@ -7,10 +7,9 @@ from collections.abc import Sequence
 
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import AudioAnalysed
-from tonetouch_runtime import Floor
-
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.ears import Ears
+from tonetouch_runtime import Floor
 
 MODEL = "essentia-2.1b6+moods@1"
 _FEWEST_MOOD_POINTS = 0.5

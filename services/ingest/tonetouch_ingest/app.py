@@ -1,10 +1,9 @@
 """What ingest is made of, in the order of the story."""
 
-from tonetouch_runtime import App
-
 from tonetouch_ingest import progressing, showing, starting, stepping, sweeping
 from tonetouch_ingest.ears import opening_ears
 from tonetouch_ingest.scratch import opening_scratch
+from tonetouch_runtime import App
 
 app = App(
     name="ingest",

@@ -1,10 +1,10 @@
 """One attempt at one step of one upload: what a step's function is given."""
 
 import msgspec
+
 from tonetouch_contracts.identity import JobId, TrackId
 from tonetouch_contracts.track import Audio
 from tonetouch_contracts.upload import AudioStaged, StepName
-
 from tonetouch_ingest.upload import Upload
 
 

@@ -3,6 +3,7 @@
 from typing import Self
 
 import msgspec
+
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import ContentClaimed

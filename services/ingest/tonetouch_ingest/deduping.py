@@ -11,13 +11,12 @@ from tonetouch_contracts.finding import FindSounds, SoundMatch
 from tonetouch_contracts.identity import ContentHash, TrackId
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import AudioCompared, AudioFingerprinted, ContentClaimed, DuplicateDetected
-from tonetouch_runtime import Floor
-
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.content import Content
 from tonetouch_ingest.listening.fingerprint import decode_compressed
 from tonetouch_ingest.listening.matching import Same, Sound, Version, decide
 from tonetouch_ingest.upload import Upload
+from tonetouch_runtime import Floor
 
 MODEL = "bit-error-rate@1"
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import CoverDescribed
-from tonetouch_runtime import Floor, ObjectMissing, ObjectStoreUnavailable
-
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.listening.cover import MAXIMUM_BYTES
 from tonetouch_ingest.shelving import picture_key
+from tonetouch_runtime import Floor, ObjectMissing, ObjectStoreUnavailable
 
 
 async def describe_cover(attempt: Attempt, floor: Floor) -> Sequence[Event]:

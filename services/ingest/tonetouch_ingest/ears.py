@@ -10,13 +10,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from tonetouch_runtime import Floor, ObjectMissing
-
 from tonetouch_ingest.listening.findings import AudioFacts, Heard
 from tonetouch_ingest.listening.workers import Workers
 from tonetouch_ingest.scratch import Scratch
 from tonetouch_ingest.shelving import audio_key
 from tonetouch_ingest.upload import Upload
+from tonetouch_runtime import Floor, ObjectMissing
 
 REMEMBERED = 256
 """Findings kept: a few kilobytes each, and the two steps of a file follow each other closely."""

@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
+
 from tonetouch_contracts.identity import ContentHash, JobId, TrackId, derived
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import EmbeddingDone, EmbeddingKind
-from tonetouch_runtime import Floor
-from tonetouch_runtime.ai import Embedded, TextToEmbed
-
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.description import describe
 from tonetouch_ingest.listening.lyrics import parse_lyrics, passages
+from tonetouch_runtime import Floor
+from tonetouch_runtime.ai import Embedded, TextToEmbed
 
 FEATURE = "ingest.embed"
 

@@ -6,13 +6,13 @@ Finds `AudioFingerprinted`. Raises AudioRefused for a file that cannot be decode
 from collections.abc import Sequence
 
 import numpy as np
+
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import AudioFingerprinted
-from tonetouch_runtime import Floor
-
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.ears import Ears
 from tonetouch_ingest.listening.fingerprint import decode_compressed, vector
+from tonetouch_runtime import Floor
 
 MODEL = "chromaprint-1+fourier-256@1"
 

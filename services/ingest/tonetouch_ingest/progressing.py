@@ -23,11 +23,10 @@ from tonetouch_contracts.upload import (
     StepFailed,
     StepSkipped,
 )
-from tonetouch_runtime import Floor, Recorded, Router
-
 from tonetouch_ingest.shelving import discard
 from tonetouch_ingest.upload import Upload
 from tonetouch_ingest.workflow import leave_out, ready
+from tonetouch_runtime import Floor, Recorded, Router
 
 router = Router()
 

@@ -6,14 +6,14 @@ Asks `PublishTrack` or `MarkDuplicate`; finds `IngestCompleted`. Asking catalog 
 from collections.abc import Sequence
 
 import msgspec
+
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.track import MarkDuplicate, PublishTrack
 from tonetouch_contracts.upload import DuplicateDetected, IngestCompleted
-from tonetouch_runtime import Floor
-
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.content import Content
 from tonetouch_ingest.shelving import discard, shelve
+from tonetouch_runtime import Floor
 
 
 async def publish(attempt: Attempt, floor: Floor) -> Sequence[Event]:

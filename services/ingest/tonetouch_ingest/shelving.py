@@ -7,10 +7,9 @@ decides there.
 """
 
 from tonetouch_contracts.identity import TrackId
-from tonetouch_runtime import Floor
-
 from tonetouch_ingest.content import Content
 from tonetouch_ingest.upload import Upload
+from tonetouch_runtime import Floor
 
 
 def audio_key(sha256: str) -> str:

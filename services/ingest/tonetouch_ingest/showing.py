@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import JSON, RowMapping, Select, and_, or_, select
 from sqlmodel import Field, SQLModel
+
 from tonetouch_contracts.message import Event, Page
 from tonetouch_contracts.upload import (
     AboutWritten,
@@ -34,6 +35,8 @@ from tonetouch_contracts.upload import (
     StepStarted,
     StepView,
 )
+from tonetouch_ingest.upload import STEPS, Upload
+from tonetouch_ingest.workflow import retry
 from tonetouch_runtime import (
     Answered,
     Floor,
@@ -46,9 +49,6 @@ from tonetouch_runtime import (
     page_size,
     stamp,
 )
-
-from tonetouch_ingest.upload import STEPS, Upload
-from tonetouch_ingest.workflow import retry
 
 router = Router()
 

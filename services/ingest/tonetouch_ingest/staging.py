@@ -9,12 +9,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
+
 from tonetouch_contracts.identity import ContentHash
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.track import Audio, Cover
 from tonetouch_contracts.upload import AudioStaged, IngestStarted
-from tonetouch_runtime import Floor, ObjectMissing, ObjectTooLarge
-
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.ears import Ears
 from tonetouch_ingest.listening.cleaning import clean_text, title_from_filename
@@ -25,6 +24,7 @@ from tonetouch_ingest.listening.refusals import BrokenAudio
 from tonetouch_ingest.listening.tagging import Tags, read_tags
 from tonetouch_ingest.scratch import Scratch
 from tonetouch_ingest.shelving import audio_key, picture_key
+from tonetouch_runtime import Floor, ObjectMissing, ObjectTooLarge
 
 UNKNOWN_ARTIST = "Unknown artist"
 _LYRICS_BYTES = 1 << 20

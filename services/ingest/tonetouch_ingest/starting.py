@@ -4,11 +4,11 @@ Hears `TrackUploaded`; says `IngestStarted`.
 """
 
 import msgspec
+
 from tonetouch_contracts.track import TrackUploaded
 from tonetouch_contracts.upload import IngestStarted
-from tonetouch_runtime import Floor, Recorded, Router
-
 from tonetouch_ingest.upload import Upload
+from tonetouch_runtime import Floor, Recorded, Router
 
 router = Router()
 

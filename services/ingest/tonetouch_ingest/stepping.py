@@ -9,16 +9,16 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 import structlog
+
 from tonetouch_contracts.identity import derived
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import StepName
-from tonetouch_runtime import Floor, NotNow, ObjectMissing, Refused, Router, Task
-
 from tonetouch_ingest import analysing, deduping, describing, embedding, fingerprinting, publishing, staging, writing
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.listening.refusals import AudioRefused, WorkFailed
 from tonetouch_ingest.upload import Upload
 from tonetouch_ingest.workflow import ATTEMPTS, ATTEMPTS_OF_A_CRASH, begin, end, fail
+from tonetouch_runtime import Floor, NotNow, ObjectMissing, Refused, Router, Task
 
 log = structlog.get_logger()
 router = Router()

@@ -9,10 +9,10 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import structlog
-from tonetouch_contracts.identity import is_entity_id
-from tonetouch_runtime import Floor, ObjectStoreUnavailable, Unavailable
 
+from tonetouch_contracts.identity import is_entity_id
 from tonetouch_ingest.upload import Upload
+from tonetouch_runtime import Floor, ObjectStoreUnavailable, Unavailable
 
 log = structlog.get_logger()
 

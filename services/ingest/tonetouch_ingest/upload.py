@@ -3,6 +3,7 @@
 from typing import Self, get_args
 
 import msgspec
+
 from tonetouch_contracts.identity import JobId, TrackId
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import (

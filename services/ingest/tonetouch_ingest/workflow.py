@@ -24,9 +24,8 @@ from collections.abc import Sequence
 
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import IngestFailed, IngestRetried, StepFailed, StepName, StepSkipped, StepStarted
-from tonetouch_runtime import Refused
-
 from tonetouch_ingest.upload import STEPS, Upload
+from tonetouch_runtime import Refused
 
 WAITS_FOR: dict[StepName, tuple[StepName, ...]] = {
     "stage": (),

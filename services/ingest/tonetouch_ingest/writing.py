@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.track import DescribeTrack
 from tonetouch_contracts.upload import AboutWritten, StepSkipped
-from tonetouch_runtime import Floor
-
 from tonetouch_ingest.about import PROMPT, TEMPLATE, facts_of
 from tonetouch_ingest.attempt import Attempt
+from tonetouch_runtime import Floor
 
 
 async def write_about(attempt: Attempt, floor: Floor) -> Sequence[Event]:

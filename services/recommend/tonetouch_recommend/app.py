@@ -1,9 +1,8 @@
 """What recommend is made of, in the order of the story."""
 
-from tonetouch_runtime import App
-
 from tonetouch_recommend import learning, recognising, recommending, resembling, searching
 from tonetouch_recommend.indexing import opening_indexes
+from tonetouch_runtime import App
 
 app = App(
     name="recommend",

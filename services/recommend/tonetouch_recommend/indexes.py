@@ -5,7 +5,6 @@ from typing import Any, Final
 
 import numpy as np
 from sqlalchemy import RowMapping
-from tonetouch_runtime.ai.local.models import EMBEDDING
 
 from tonetouch_recommend.vectors.collection import (
     MOST_BYTES,
@@ -17,6 +16,7 @@ from tonetouch_recommend.vectors.collection import (
     Term,
     Vector,
 )
+from tonetouch_runtime.ai.local.models import EMBEDDING
 
 Row = Mapping[str, Any] | RowMapping
 

@@ -13,9 +13,8 @@ from typing import Final
 import msgspec
 import structlog
 from sqlalchemy import Connection, and_, delete, select
-from tonetouch_contracts.message import Positions
-from tonetouch_runtime import Floor, Misconfigured, NotNow, Writer
 
+from tonetouch_contracts.message import Positions
 from tonetouch_recommend.indexes import COLLECTIONS, is_id
 from tonetouch_recommend.learning import DirtyRow, HeardRow, Kind
 from tonetouch_recommend.pairing import filled, pair, remember_filled
@@ -23,6 +22,7 @@ from tonetouch_recommend.pointing import Change, pointing_sounds, pointing_track
 from tonetouch_recommend.vectors.collection import HeldElsewhereError
 from tonetouch_recommend.vectors.engine import VectorEngine
 from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
+from tonetouch_runtime import Floor, Misconfigured, NotNow, Writer
 
 log = structlog.get_logger()
 

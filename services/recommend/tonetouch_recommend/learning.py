@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from sqlalchemy import JSON, BigInteger
 from sqlmodel import Field, SQLModel
+
 from tonetouch_contracts.play import PlayRecorded
 from tonetouch_contracts.track import TrackPublished
 from tonetouch_contracts.upload import AudioFingerprinted, DuplicateDetected, EmbeddingDone

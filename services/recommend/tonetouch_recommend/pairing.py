@@ -11,12 +11,12 @@ import numpy as np
 import structlog
 from sqlalchemy import Connection, delete, insert, literal, select
 from sqlmodel import Field, SQLModel
-from tonetouch_runtime import Floor, Writer
 
 from tonetouch_recommend.indexes import COLLECTIONS
 from tonetouch_recommend.learning import DirtyRow, HeardRow, ShelfRow, SoundRow
 from tonetouch_recommend.vectors.collection import Collection, Point
 from tonetouch_recommend.vectors.engine import VectorEngine
+from tonetouch_runtime import Floor, Writer
 
 log = structlog.get_logger()
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 from sqlalchemy import RowMapping, select
-from tonetouch_runtime import Floor
 
 from tonetouch_recommend.indexes import (
     FINGERPRINTS,
@@ -23,6 +22,7 @@ from tonetouch_recommend.indexes import (
 from tonetouch_recommend.learning import EmbeddingRow, HeardRow, ShelfRow, SoundRow
 from tonetouch_recommend.taste import MOST_PLAYS, Play, taste
 from tonetouch_recommend.vectors.collection import Collection, Point, UnfitPointError, Vector
+from tonetouch_runtime import Floor
 
 
 class Change(msgspec.Struct, frozen=True, eq=False):

@@ -7,14 +7,14 @@ of that: of two uploads of one song exactly one finds the other.
 from typing import Final
 
 from sqlalchemy import func, select
+
 from tonetouch_contracts.finding import FindSounds, SoundMatch, SoundMatches
 from tonetouch_contracts.identity import TrackId
-from tonetouch_runtime import Floor, Refused, Router
-
 from tonetouch_recommend.indexes import FINGERPRINTS, halves
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.learning import SoundRow
 from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Between, UnfitPointError, Vector
+from tonetouch_runtime import Floor, Refused, Router
 
 router = Router()
 

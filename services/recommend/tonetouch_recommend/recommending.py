@@ -10,11 +10,10 @@ from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import RowMapping, select
+
 from tonetouch_contracts.finding import MakeForYou, Mix, MixTrack
 from tonetouch_contracts.identity import TrackId, derived
 from tonetouch_contracts.message import Page
-from tonetouch_runtime import Floor, Router, page_size, stamp
-
 from tonetouch_recommend.indexes import TASTE, TRACKS, on_offer
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.learning import ShelfRow
@@ -22,6 +21,7 @@ from tonetouch_recommend.mixing import HANDFUL, Candidate, because, in_turn, spo
 from tonetouch_recommend.pointing import plays_of, vectors_of
 from tonetouch_recommend.taste import Play, weights
 from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Hit, Vector
+from tonetouch_runtime import Floor, Router, page_size, stamp
 
 router = Router()
 

@@ -5,11 +5,10 @@ Like means: described by similar facts (tempo, moods, key, energy, genre, names)
 
 from tonetouch_contracts.finding import FindSimilar, Found
 from tonetouch_contracts.message import Page
-from tonetouch_runtime import Floor, Refused, Router
-
 from tonetouch_recommend.indexes import TRACKS, on_offer
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.searching import Ranked, depth, page_of
+from tonetouch_runtime import Floor, Refused, Router
 
 router = Router()
 

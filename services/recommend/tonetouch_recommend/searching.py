@@ -26,16 +26,16 @@ from sqlalchemy import (
     select,
     union,
 )
+
 from tonetouch_contracts.finding import Found, SearchTracks
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.message import Page
-from tonetouch_runtime import Floor, Refused, Router, Unavailable, decode_cursor, encode_cursor, page_size
-from tonetouch_runtime.ai import AIInputRefused, TextToEmbed
-
 from tonetouch_recommend.indexes import LYRICS, TRACKS, on_offer, passage_of
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.learning import EmbeddingRow, ShelfRow, name_key
 from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Hit, Vector
+from tonetouch_runtime import Floor, Refused, Router, Unavailable, decode_cursor, encode_cursor, page_size
+from tonetouch_runtime.ai import AIInputRefused, TextToEmbed
 
 router = Router()
 

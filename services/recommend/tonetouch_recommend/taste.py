@@ -11,9 +11,9 @@ from typing import Final
 
 import msgspec
 import numpy as np
-from tonetouch_runtime import moment
 
 from tonetouch_recommend.vectors.collection import Vector
+from tonetouch_runtime import moment
 
 PROFILE_DAYS: Final = 45.0
 MOST_PLAYS: Final = 500

@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from tonetouch_deploy.demo import make_album
 
 

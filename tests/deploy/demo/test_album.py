@@ -13,6 +13,7 @@ from mutagen.flac import Picture
 from mutagen.id3 import ID3
 from numpy.typing import NDArray
 from PIL import Image
+
 from tonetouch_deploy.demo import make_album
 from tonetouch_deploy.demo.covers import cover_jpeg
 from tonetouch_deploy.demo.encoding import ENCODINGS, encode

@@ -1,4 +1,5 @@
 import pytest
+
 from tonetouch_deploy.demo.covers import PAINTERS
 from tonetouch_deploy.demo.drums import DRUMS
 from tonetouch_deploy.demo.instruments import INSTRUMENTS

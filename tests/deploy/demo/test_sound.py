@@ -5,6 +5,7 @@ import essentia.standard as es
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from tonetouch_deploy.demo.loudness import brought_to, integrated_lufs
 from tonetouch_deploy.demo.notation import Piece, midi_of
 from tonetouch_deploy.demo.score import IRON_CATHEDRAL, LAST_TRAM, LULLABY, NEON_SUNRISE, PIECES

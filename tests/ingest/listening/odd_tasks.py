@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
+
 from tonetouch_ingest.listening.refusals import BrokenAudio
 
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
+
 from tonetouch_ingest.listening.cover import MAXIMUM_BYTES, CoverRefused, colours_in_words, read_cover
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")

@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 import pytest
-from tonetouch_ingest.listening.declaring import declared_seconds, is_cut_off
-from tonetouch_ingest.listening.decoding import decode, probe
-from tonetouch_ingest.listening.refusals import BrokenAudio
 
 from tests.ingest.listening.files import cut
 from tests.sounds import encode, song
+from tonetouch_ingest.listening.declaring import declared_seconds, is_cut_off
+from tonetouch_ingest.listening.decoding import decode, probe
+from tonetouch_ingest.listening.refusals import BrokenAudio
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(44100, 2), (44100, 1), (22050, 2), (22050, 1), (8000, 1)])

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tonetouch_ingest.listening.decoding import RATE, AudioFile, decode, probe
-from tonetouch_ingest.listening.refusals import AudioRefused, BrokenAudio, NotAudio, TooLong, TooShort
 
 from tests.ingest.listening.files import FORMATS, cut, film, flip, without_header
 from tests.sounds import Samples, encode, song
+from tonetouch_ingest.listening.decoding import RATE, AudioFile, decode, probe
+from tonetouch_ingest.listening.refusals import AudioRefused, BrokenAudio, NotAudio, TooLong, TooShort
 
 LOSSLESS = {".flac", ".wav", ".aiff"}
 

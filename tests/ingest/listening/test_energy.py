@@ -2,6 +2,7 @@
 
 import msgspec
 import pytest
+
 from tonetouch_ingest.listening.energy import Liveliness, energy_of, read_scale, standing
 
 SCALE = read_scale()

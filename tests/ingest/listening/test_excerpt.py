@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from tonetouch_ingest.listening.excerpt import Excerpt, centred
 
 

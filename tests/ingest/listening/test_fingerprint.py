@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+from tests.sounds import song
 from tonetouch_ingest.listening.fingerprint import (
     ITEM_SECONDS,
     SILENCE,
@@ -22,8 +24,6 @@ from tonetouch_ingest.listening.fingerprint import (
     decode_compressed,
     vector,
 )
-
-from tests.sounds import song
 
 essentia.log.infoActive = False
 GOLDEN = Path(__file__).parent / "golden"

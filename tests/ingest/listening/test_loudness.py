@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tonetouch_ingest.listening.decoding import AudioFile
-from tonetouch_ingest.listening.loudness import LoudnessMeter, loudness_of
 
 from tests.sounds import Samples, encode, song
+from tonetouch_ingest.listening.decoding import AudioFile
+from tonetouch_ingest.listening.loudness import LoudnessMeter, loudness_of
 
 
 def tone(level_dbfs: float, seconds: float) -> Samples:

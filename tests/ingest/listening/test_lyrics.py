@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tonetouch_ingest.listening.lyrics import (
     MAXIMUM_CHARACTERS,
     MAXIMUM_LINE_CHARACTERS,

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
+from tests.sounds import encode, song
 from tonetouch_ingest.listening.fingerprint import ITEM_SECONDS, SILENCE, Items, align, decode_compressed, vector
 from tonetouch_ingest.listening.matching import (
     MINIMUM_COSINE,
@@ -22,8 +24,6 @@ from tonetouch_ingest.listening.matching import (
     Version,
     decide,
 )
-
-from tests.sounds import encode, song
 
 essentia.log.infoActive = False
 RATE: Final = 44100

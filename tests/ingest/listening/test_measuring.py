@@ -5,13 +5,13 @@ import sys
 
 import numpy as np
 import pytest
+
+from tests.sounds import Samples, song
 from tonetouch_ingest.listening.calibrating import main as calibrating
 from tonetouch_ingest.listening.energy import read_scale
 from tonetouch_ingest.listening.findings import Measurement
 from tonetouch_ingest.listening.loudness import loudness_of
 from tonetouch_ingest.listening.measuring import fingerprint_of, measure
-
-from tests.sounds import Samples, song
 
 
 def measured(stereo: Samples) -> Measurement:

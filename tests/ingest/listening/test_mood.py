@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import pytest
+
 from tonetouch_ingest.listening.mood import WORDS, moods_of, valence_of
 
 

@@ -21,11 +21,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+
+from tests.sounds import encode
 from tonetouch_ingest.listening.boxes import MAXIMUM_READ_BYTES
 from tonetouch_ingest.listening.lyrics import parse_lyrics
 from tonetouch_ingest.listening.tagging import EmbeddedCover, Tags, clean_text, read_tags, title_from_filename
-
-from tests.sounds import encode
 
 # mutagen annotates only a part of its functions.
 id3: Any = mutagen.id3

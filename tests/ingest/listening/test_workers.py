@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
-from tonetouch_ingest.listening.refusals import BrokenAudio, OutOfMemory, TaskFailed, TookTooLong, WorkerDied
-from tonetouch_ingest.listening.workers import Workers
 
 from tests.ingest.listening.files import without_header
 from tests.sounds import encode, song
+from tonetouch_ingest.listening.refusals import BrokenAudio, OutOfMemory, TaskFailed, TookTooLong, WorkerDied
+from tonetouch_ingest.listening.workers import Workers
 
 ROOT = Path(__file__).parents[3]
 ODD = "tests.ingest.listening.odd_tasks"

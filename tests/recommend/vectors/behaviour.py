@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tonetouch_recommend.vectors.collection import (
     All,
     AnyOf,

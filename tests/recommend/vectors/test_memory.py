@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+
+from tests.recommend.vectors.behaviour import TRACKS, VectorEngineBehaviour
 from tonetouch_recommend.vectors.collection import Point
 from tonetouch_recommend.vectors.engine import VectorEngine
 from tonetouch_recommend.vectors.memory import MemoryEngine
-
-from tests.recommend.vectors.behaviour import TRACKS, VectorEngineBehaviour
 
 
 class TestMemoryEngine(VectorEngineBehaviour):

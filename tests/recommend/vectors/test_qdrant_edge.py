@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+from tests.recommend.vectors.behaviour import EAST, NORTH, TRACKS, VectorEngineBehaviour
 from tonetouch_recommend.vectors.collection import (
     Collection,
     HeldElsewhereError,
@@ -25,8 +27,6 @@ from tonetouch_recommend.vectors.collection import (
 )
 from tonetouch_recommend.vectors.memory import MemoryEngine
 from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
-
-from tests.recommend.vectors.behaviour import EAST, NORTH, TRACKS, VectorEngineBehaviour
 
 SONGS = Collection(name="songs", dimension=64, model="random-64", fields={"region": "keyword", "explicit": "integer"})
 # Wide enough for a graph: below 10 MB of vectors Qdrant compares with each of them.

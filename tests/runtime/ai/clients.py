@@ -16,6 +16,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
+
 from tonetouch_contracts.job import JobRecorded, JobStarted
 from tonetouch_contracts.manifest import stream_of
 from tonetouch_runtime import Bus, Log, Objects, Settings, SystemClock

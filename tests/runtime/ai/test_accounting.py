@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 
 import pytest
-from tonetouch_runtime import Settings
-from tonetouch_runtime.ai.accounting import MOST_ERROR_CHARACTERS, Step, in_words
 
 from tests.runtime.ai.clients import Connected, connected, provision_ai, rows
+from tonetouch_runtime import Settings
+from tonetouch_runtime.ai.accounting import MOST_ERROR_CHARACTERS, Step, in_words
 
 
 @pytest.fixture(name="client")

@@ -7,6 +7,8 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
+from tests.runtime.ai.clients import Connected, connected, provision_ai, rows, the_same
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import JobRecorded, JobStarted
 from tonetouch_runtime import Settings
@@ -15,8 +17,6 @@ from tonetouch_runtime.ai.accounting import Usage
 from tonetouch_runtime.ai.asking import Question, canonical, digest
 from tonetouch_runtime.ai.caching import Answers, KeptAnswer, answer_key, closing, input_key
 from tonetouch_runtime.ai.local import Fact, Pattern
-
-from tests.runtime.ai.clients import Connected, connected, provision_ai, rows, the_same
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text(),

@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator
 
 import numpy as np
 import pytest
+
+from tests.runtime.ai.clients import Connected, ask_singly, caches, connected, provision_ai, rows, shut, the_same, until
+from tests.runtime.ai.pictures import ORANGE, encoded, flat
 from tonetouch_runtime import Objects, Refused, Settings, SystemClock, Unavailable
 from tonetouch_runtime._object_store import ObjectStoreUnavailable
 from tonetouch_runtime.ai import AIInputRefused, AIUnavailable, TextToEmbed
 from tonetouch_runtime.ai.client import AIClient
 from tonetouch_runtime.ai.local import EngineMissing, Fact, LocalEngines, Pattern
 from tonetouch_runtime.ai.providers import LocalProvider
-
-from tests.runtime.ai.clients import Connected, ask_singly, caches, connected, provision_ai, rows, shut, the_same, until
-from tests.runtime.ai.pictures import ORANGE, encoded, flat
 
 TEMPLATE = ((Pattern("{title} is by {by}.", needs=("title", "by")),),)
 FACTS = (Fact(id="1", name="title", value="Rain"), Fact(id="2", name="by", value="Ada"))

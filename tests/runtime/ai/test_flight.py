@@ -10,10 +10,6 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-from tonetouch_contracts.manifest import AI_LEASES
-from tonetouch_runtime import ManifestDiffers, Settings, Unavailable
-from tonetouch_runtime.ai.flight import Leases
-from tonetouch_runtime.provisioning import apply, check
 
 from tests.runtime.ai.clients import (
     Connected,
@@ -27,6 +23,10 @@ from tests.runtime.ai.clients import (
     until,
     until_started,
 )
+from tonetouch_contracts.manifest import AI_LEASES
+from tonetouch_runtime import ManifestDiffers, Settings, Unavailable
+from tonetouch_runtime.ai.flight import Leases
+from tonetouch_runtime.provisioning import apply, check
 
 SHORT_SECONDS = 1.5
 """For leases that are to run out while a test waits; the server takes none under a second."""

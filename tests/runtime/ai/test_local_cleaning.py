@@ -4,6 +4,7 @@ import unicodedata
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tonetouch_runtime.ai.local.cleaning import cleaned, shortened
 
 ANY_TEXT = st.text(st.characters(), max_size=300)  # lone surrogates included

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tonetouch_runtime.ai.local import ImageRefused, Written, check
-from tonetouch_runtime.ai.local.describing import describe_image
 
 from tests.runtime.ai.pictures import BLACK, NAVY, ORANGE, WHITE, encoded, flat, spot, stripes
+from tonetouch_runtime.ai.local import ImageRefused, Written, check
+from tonetouch_runtime.ai.local.describing import describe_image
 
 KNOWN = {"title": "Night Walk", "by": "Ana Lima"}
 

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+
 from tonetouch_runtime.ai.local.embedding import MAX_CHARACTERS, TextEmbedding
 
 GOLDEN_TEXTS = (

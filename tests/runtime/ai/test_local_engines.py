@@ -8,11 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+
+from tests.runtime.ai.pictures import NAVY, encoded, flat
 from tonetouch_runtime.ai.local import Fact, LocalEngines, Pattern
 from tonetouch_runtime.ai.local.describing import describe_image
 from tonetouch_runtime.ai.local.embedding import TextEmbedding
-
-from tests.runtime.ai.pictures import NAVY, encoded, flat
 
 ENGINES = LocalEngines()
 

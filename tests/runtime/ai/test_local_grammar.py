@@ -1,6 +1,7 @@
 """A and an, and lists."""
 
 import pytest
+
 from tonetouch_runtime.ai.local.grammar import article, capitalised, listed
 
 

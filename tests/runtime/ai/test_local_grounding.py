@@ -5,6 +5,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tonetouch_runtime.ai.local import Fact, Sentence, check
 
 FACTS = (

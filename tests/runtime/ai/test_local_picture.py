@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from tonetouch_runtime.ai.local import ImageRefused
-from tonetouch_runtime.ai.local.picture import COLOUR_NAMES, FORMATS, MAX_BYTES, dominant, measured
 
 from tests.runtime.ai.pictures import BLACK, NAVY, ORANGE, WHITE, bomb, encoded, flat, spot, stripes
+from tonetouch_runtime.ai.local import ImageRefused
+from tonetouch_runtime.ai.local.picture import COLOUR_NAMES, FORMATS, MAX_BYTES, dominant, measured
 
 SEEDS = {form: encoded(stripes(ORANGE, NAVY, every=7, side=40), form=form) for form in FORMATS}
 

@@ -6,6 +6,7 @@ Run `python -m tests.runtime.ai.test_local_weights` for the whole table.
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from tonetouch_runtime.ai.local.embedding import MEANING_DIMENSION, MEANING_SHARE, TextEmbedding
 
 DESCRIBED = {

@@ -5,6 +5,7 @@ import unicodedata
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from tonetouch_runtime.ai.local import BadPattern, Fact, Pattern, Sentence, Written, check, write_from_facts
 
 FACTS = (

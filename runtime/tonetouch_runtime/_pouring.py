@@ -1,0 +1,94 @@
+"""Pouring: facts that no rule guards and that come in floods, several callers in one append."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from tonetouch_contracts.message import Event, Positions, same_positions
+from tonetouch_runtime._recorded import Decision
+from tonetouch_runtime.errors import Unavailable
+
+Append = Callable[..., Awaitable[Positions]]
+_Poured = tuple[Event, asyncio.Future[Positions]]
+
+
+class Pourer:
+    """Group commit: what arrives while one batch is on its way to the disk makes the next."""
+
+    def __init__(self, append: Append, stream_name: Callable[[type[Event]], str]) -> None:
+        self._append = append
+        self._stream_name = stream_name
+        self._waiting: dict[str, list[_Poured]] = {}
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    async def pour(self, events: Sequence[Event]) -> Positions:
+        """Return when all of them are on the disk. Raises what the append of one of them raised."""
+        loop = asyncio.get_running_loop()
+        kept: Positions = {}
+        futures = []
+        for event in events:
+            stream = self._stream_name(type(event))
+            future: asyncio.Future[Positions] = loop.create_future()
+            self._waiting.setdefault(stream, []).append((event, future))
+            futures.append(future)
+            if stream not in self._running:
+                self._running[stream] = asyncio.create_task(self._drain(stream))
+        for positions in await asyncio.gather(*futures):
+            kept = same_positions(kept, positions)
+        return kept
+
+    async def _drain(self, stream: str) -> None:
+        try:
+            while waiting := self._waiting.get(stream):
+                taken, self._waiting[stream] = _one_per_entity(waiting)
+                await self._commit(taken)
+        finally:
+            del self._running[stream]
+
+    async def _commit(self, taken: Sequence[_Poured]) -> None:
+        decisions = [
+            Decision(entity_id=event.entity_id, events=(event,), expected=None, key=_content_key(event))
+            for event, _ in taken
+        ]
+        try:
+            positions = await self._append(*decisions)
+        except Exception as error:
+            if len(taken) == 1 or isinstance(error, Unavailable):
+                _resolve(taken, error)
+                return
+            # One of them was poured before, or can never be kept, and the whole batch is refused: singly, it is told
+            # from the rest.
+            for item in taken:
+                await self._commit([item])
+        else:
+            _resolve(taken, positions)
+
+
+def _resolve(taken: Sequence[_Poured], result: Positions | Exception) -> None:
+    for _, future in taken:
+        if future.done():
+            continue
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+
+
+def _one_per_entity(waiting: Sequence[_Poured], most: int = 200) -> tuple[list[_Poured], list[_Poured]]:
+    """Split what waits into the next batch and the rest, in order, an entity at most once in the batch."""
+    seen: set[str] = set()
+    taken: list[_Poured] = []
+    left: list[_Poured] = []
+    for item in waiting:
+        entity = item[0].entity_id
+        if len(taken) < most and entity not in seen:
+            taken.append(item)
+        else:
+            left.append(item)
+        seen.add(entity)
+    return taken, left
+
+
+def _content_key(event: Event) -> str:
+    return msgspec.json.encode(event).decode()
