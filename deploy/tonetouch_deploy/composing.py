@@ -14,6 +14,8 @@ from tonetouch_deploy.settings import Settings, admin_token, kept_secret
 from tonetouch_deploy.supervising import Process
 
 BUCKET = "tonetouch"
+# Nobody comes in any more, then what is under way ends, then the ground goes.
+_DOOR, _SERVICES, _STORES = range(3)
 SERVICES = ("ai-ledger", "catalog", "recommend", "ingest", "gateway")
 _USUAL_PORTS: dict[str, int | None] = {"nats": 4222, "nats-monitor": None, "object-store": 8333, "api": 8080}
 
@@ -48,6 +50,7 @@ def stores(settings: Settings, ports: Mapping[str, int]) -> list[Process]:
             command=nats_server_command(config),
             env=_clean_environment(),
             ready=http_probe(f"http://{LOOPBACK}:{ports['nats-monitor']}/healthz"),
+            stop_stage=_STORES,
         ),
         Process(
             name="object-store",
@@ -56,6 +59,7 @@ def stores(settings: Settings, ports: Mapping[str, int]) -> list[Process]:
             env=_clean_environment() | object_store_environment(access_key=access_key, secret_key=secret_key),
             prepare=lambda: sweep_leftovers(objects),
             ready=http_probe(s3_url, any_answer=True),  # unsigned requests are refused, which is an answer
+            stop_stage=_STORES,
         ),
     ]
 
@@ -70,6 +74,7 @@ def services(settings: Settings, ports: Mapping[str, int]) -> list[Process]:
             command=(sys.executable, "-m", f"tonetouch_{name.replace('-', '_')}"),
             env=environment | {"TONETOUCH_HEALTH_PORT": str(ports[f"{name}-health"])},
             ready=health_probe(name, ports),
+            stop_stage=_DOOR if name == "gateway" else _SERVICES,
         )
         for name in SERVICES
     ]

@@ -1,4 +1,4 @@
-"""Keeps a handful of processes alive: started in order, restarted with growing delay, stopped in reverse order.
+"""Keeps a handful of processes alive: started in order, restarted with growing delay, stopped stage by stage.
 
 It knows commands and probes, nothing of what they are for.
 """
@@ -25,7 +25,8 @@ State = Literal["waiting", "starting", "ready", "not ready", "restarting", "stop
 class Process:
     """A program to keep alive. `env` is its whole environment; `depends_on` names what must be ready before it.
 
-    `prepare` is called before every start of it, the ones after a death included.
+    `prepare` is called before every start of it, the ones after a death included. Processes of one `stop_stage` are
+    stopped side by side, those of the lowest stage first.
     """
 
     name: str
@@ -35,7 +36,8 @@ class Process:
     depends_on: tuple[str, ...] = ()
     prepare: Callable[[], object] = lambda: None
     where: str = ""
-    stop_within_seconds: float = 15.0
+    stop_within_seconds: float = 30.0
+    stop_stage: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,11 +125,12 @@ class Supervisor:
             task.result()
 
     async def stop(self) -> None:
-        """Stop all, the last started first: SIGTERM, and SIGKILL for what is still there after its bound."""
+        """Stop all, stage by stage: SIGTERM, and SIGKILL for what is still there after its bound."""
         for child in self._children.values():
             child.stopping.set()  # for all of them first: nothing is restarted while its neighbours stop
-        for child in reversed(self._children.values()):
-            await self._stop(child)
+        for stage in sorted({child.process.stop_stage for child in self._children.values()}):
+            leaving = [child for child in self._children.values() if child.process.stop_stage == stage]
+            await asyncio.gather(*(self._stop(child) for child in leaving))
         self._guard.close()
 
     def kill(self) -> None:

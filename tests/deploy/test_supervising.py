@@ -30,7 +30,9 @@ def appears(path: Path) -> Probe:
     return probe
 
 
-def python(name: str, code: str, folder: Path, *, depends_on: tuple[str, ...] = (), bound: float = 10.0) -> Process:
+def python(
+    name: str, code: str, folder: Path, *, depends_on: tuple[str, ...] = (), bound: float = 10.0, stage: int = 0
+) -> Process:
     """A child that runs `code` and is ready when it has made the file it gets as its argument."""
     flag = folder / f"{name}.ready"
     return Process(
@@ -40,6 +42,7 @@ def python(name: str, code: str, folder: Path, *, depends_on: tuple[str, ...] = 
         ready=appears(flag),
         depends_on=depends_on,
         stop_within_seconds=bound,
+        stop_stage=stage,
     )
 
 
@@ -111,8 +114,8 @@ async def test_says_when_a_program_does_not_exist(tmp_path: Path) -> None:
         await supervisor.stop()
 
 
-async def test_stops_in_reverse_order(tmp_path: Path) -> None:
-    """The last started is stopped first, and the next one only when it is gone."""
+async def test_stops_stage_by_stage(tmp_path: Path) -> None:
+    """The door is stopped first, and what stands under it only when it is gone."""
     order = tmp_path / "order"
     polite = f"""
         import pathlib, signal, sys, time
@@ -126,7 +129,8 @@ async def test_stops_in_reverse_order(tmp_path: Path) -> None:
         time.sleep(600)
     """
     supervisor = Supervisor(logs=tmp_path / "logs", pace=QUICK)
-    await supervisor.start([python(name, polite, tmp_path) for name in ("bus", "store", "door")])
+    stages = {"bus": 2, "store": 1, "door": 0}
+    await supervisor.start([python(name, polite, tmp_path, stage=stage) for name, stage in stages.items()])
     await supervisor.stop()
     assert order.read_text().split() == ["door", "store", "bus"]
     assert [row.state for row in supervisor.status()] == ["stopped"] * 3
