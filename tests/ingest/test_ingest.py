@@ -84,7 +84,7 @@ async def test_a_step_that_gave_up_can_be_retried(
     floor: Floor, neighbours: Neighbours, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It shows as failed with its reason; the retry goes on from there and nothing is done again."""
-    monkeypatch.setattr("tonetouch_ingest.stepping.ATTEMPTS", 1)
+    monkeypatch.setattr("tonetouch_ingest.stepping.ATTEMPTS_WHILE_AWAY", 1)
     neighbours.away = True
     track_id = await upload(floor, encode(song(7, seconds=15.0), tmp_path / "song.flac"))
 
@@ -102,7 +102,7 @@ async def test_a_retry_does_not_publish_what_somebody_brought_again(
     floor: Floor, neighbours: Neighbours, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the first upload had failed its bytes came again and were published: the first is their duplicate now."""
-    monkeypatch.setattr("tonetouch_ingest.stepping.ATTEMPTS", 1)
+    monkeypatch.setattr("tonetouch_ingest.stepping.ATTEMPTS_WHILE_AWAY", 1)
     neighbours.away = True
     file = encode(song(8, seconds=15.0), tmp_path / "song.flac")
     first = await upload(floor, file)

@@ -127,7 +127,8 @@ async def accounted(log: Log, clock: Clock, job: Job) -> AsyncIterator[Step]:
 def in_words(error: BaseException, *, private: bool = False) -> str:
     """An error as the ledger keeps it; where the input was private only its kind, for it may quote the input."""
     kind = type(error).__name__
-    return kind if private else f"{kind}: {error}"[:MOST_ERROR_CHARACTERS]
+    # PostgreSQL keeps no text that holds a NUL, and an error may quote the bytes it choked on.
+    return kind if private else f"{kind}: {error}".replace("\0", "\N{REPLACEMENT CHARACTER}")[:MOST_ERROR_CHARACTERS]
 
 
 def milliseconds_since(began: float) -> float:

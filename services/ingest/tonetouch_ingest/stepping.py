@@ -17,8 +17,8 @@ from tonetouch_ingest import analysing, deduping, describing, embedding, fingerp
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.listening.refusals import AudioRefused, WorkFailed
 from tonetouch_ingest.upload import Upload
-from tonetouch_ingest.workflow import ATTEMPTS, ATTEMPTS_OF_A_CRASH, begin, end, fail
-from tonetouch_runtime import Floor, NotNow, ObjectMissing, Refused, Router, Task
+from tonetouch_ingest.workflow import ATTEMPTS, ATTEMPTS_OF_A_CRASH, ATTEMPTS_WHILE_AWAY, begin, end, fail
+from tonetouch_runtime import Floor, NotNow, ObjectMissing, Refused, Router, Task, Unavailable
 
 log = structlog.get_logger()
 router = Router()
@@ -133,16 +133,25 @@ async def _note_failure(attempt: Attempt, error: Exception, floor: Floor) -> flo
     rejected = isinstance(error, AudioRefused)
     if not isinstance(error, AudioRefused | WorkFailed | ObjectMissing | Refused):
         log.warning("step_failed", step=attempt.step, track=attempt.track_id, error=repr(error), exc_info=True)
-    attempts = ATTEMPTS_OF_A_CRASH if isinstance(error, WorkFailed | ObjectMissing) else ATTEMPTS
-    failed = partial(fail, step=attempt.step, error=_in_words(error), rejected=rejected, attempts=attempts)
+    failed = partial(fail, step=attempt.step, error=_in_words(error), rejected=rejected, attempts=_patience(error))
     outcome = await floor.log.transact("INGEST", attempt.track_id, Upload(), failed)
     tries = outcome.state.steps[attempt.step].tries
     given_up = any(getattr(event, "final", False) for event in outcome.events)
     return None if given_up or not outcome.events else min(0.5 * 2.0 ** (tries - 1), LONGEST_DELAY_SECONDS)
 
 
+def _patience(error: Exception) -> int:
+    """How many attempts a failure of this kind is worth."""
+    if isinstance(error, WorkFailed | ObjectMissing):
+        return ATTEMPTS_OF_A_CRASH
+    away = isinstance(error, Unavailable) or (
+        isinstance(error, Refused) and error.problem.code in ("unavailable", "not_yet")
+    )
+    return ATTEMPTS_WHILE_AWAY if away else ATTEMPTS
+
+
 def _in_words(error: Exception) -> str:
     """What a person is told, and can do."""
     if isinstance(error, ObjectMissing):
         return f"{error.key} is missing in the object store. Bring it back and retry, or upload the file again."
-    return str(error) or type(error).__name__
+    return str(error).replace("\0", "\N{REPLACEMENT CHARACTER}") or type(error).__name__

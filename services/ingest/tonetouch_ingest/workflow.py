@@ -43,6 +43,9 @@ SKIPPED_FOR_A_DUPLICATE: tuple[StepName, ...] = ("embed", "describe_cover", "wri
 ATTEMPTS = 10
 """How often a step is tried before an operator has to ask: with growing delays, about three minutes."""
 
+ATTEMPTS_WHILE_AWAY = 60
+"""The same for a service or store that does not answer: it comes back by itself. About an hour."""
+
 ATTEMPTS_OF_A_CRASH = 3
 """A file that kills its worker will most likely do it again."""
 
