@@ -28,6 +28,11 @@ _TO_ENCODE = re.compile(r"[^\x21-\x7e]|[\"%]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
+_COMPLETE = frozenset({"ce-id", "ce-causationid", "ce-correlationid", "traceparent"})
+_NEEDED = ("ce-id", "ce-type", "ce-source", "ce-subject", "ce-time")
+_OPTIONAL = ("ce-causationid", "ce-correlationid", "traceparent")
+
+
 class EnvelopeError(ValueError):
     """The headers are not those of a CloudEvent in binary mode."""
 
@@ -69,24 +74,32 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     def from_headers(cls, headers: Mapping[str, str] | None) -> "Envelope":
         """Read the headers of a message, whatever the case of their names. Raises EnvelopeError."""
         found = headers or {}
-        if not found.keys() <= _AS_WRITTEN:
+        if not (found.keys() >= _COMPLETE or found.keys() <= _AS_WRITTEN):
             # Some client wrote them its own way. Nearly all messages are spared the copy.
             found = {name.lower(): value for name, value in found.items()}
         try:
             if found["ce-specversion"] != SPEC_VERSION:
                 raise EnvelopeError(f"CloudEvents {found['ce-specversion']} is not {SPEC_VERSION}")
-            return cls(
-                id=decode_value(found["ce-id"]),
-                type=decode_value(found["ce-type"]),
-                source=decode_value(found["ce-source"]),
-                subject=decode_value(found["ce-subject"]),
-                time=decode_value(found["ce-time"]),
-                causation=_optional(found.get("ce-causationid")),
-                correlation=_optional(found.get("ce-correlationid")),
-                traceparent=_optional(found.get("traceparent")),
-            )
+            needed = [found[name] for name in _NEEDED]
         except KeyError as missing:
             raise EnvelopeError(f"the header {missing.args[0]} is missing") from None
+        optional = [found.get(name) for name in _OPTIONAL]
+        # Ids, names and times need no escapes, so nearly all values are what they seem.
+        if "%" in "".join([*needed, *filter(None, optional)]):
+            needed = [decode_value(value) for value in needed]
+            optional = [value and decode_value(value) for value in optional]
+        identity, wire_name, source, subject, moment = needed
+        causation, correlation, traceparent = optional
+        return cls(
+            id=identity,
+            type=wire_name,
+            source=source,
+            subject=subject,
+            time=moment,
+            causation=causation,
+            correlation=correlation,
+            traceparent=traceparent,
+        )
 
 
 def encode_value(value: str) -> str:
@@ -114,7 +127,3 @@ def decode_value(value: str) -> str:
 
 def _escape(match: re.Match[str]) -> str:
     return "".join(f"%{byte:02X}" for byte in match[0].encode("utf-8"))
-
-
-def _optional(value: str | None) -> str | None:
-    return None if value is None else decode_value(value)

@@ -271,6 +271,10 @@ def settle_memory() -> None:
     """
     gc.collect()
     gc.freeze()
+    # A batch of events is some ten thousand objects that live for a moment: looking at them in between is wasted.
+    gc.set_threshold(20_000, 20, 20)
+    # Threads that write tables and the loop that reads the log hand over often; five milliseconds is a long wait.
+    sys.setswitchinterval(0.0005)
 
 
 async def _until_told(app: App, settings: Settings) -> None:

@@ -32,7 +32,7 @@ R = TypeVar("R")
 
 Project = Callable[[Sequence[Recorded[Any]], Writer], None]
 
-BATCH = 500
+BATCH = 1000
 _TABLES_SECONDS = 0.5
 
 
@@ -154,13 +154,9 @@ class Keeper:
     def _project(
         self, connection: Connection, projection: Projection, batch: Sequence[Recorded[Event]], reached: int
     ) -> None:
-        facts = [
-            fact
-            for fact in batch
-            if type(fact.event) in projection.hears
-            and fact.sequence > reached
-            and not self._lot.holds(projection.name, fact)
-        ]
+        facts = [fact for fact in batch if type(fact.event) in projection.hears and fact.sequence > reached]
+        if self._lot.holds_any(projection.name):
+            facts = [fact for fact in facts if not self._lot.holds(projection.name, fact)]
         if facts:
             projection.project(facts, Writer(connection, projection.table))
 

@@ -38,6 +38,11 @@ class Lot:
         wire_name, _, entity = subject.rpartition(".")
         self._keep(listener, stream, sequence, entity, wire_name, error, 1)
 
+    def holds_any(self, listener: str) -> bool:
+        """Whether any entity is parked for this listener."""
+        # A copy: another thread may park something meanwhile.
+        return any(name == listener for name, _ in tuple(self._held))
+
     def holds(self, listener: str, fact: Recorded[Event]) -> bool:
         """Whether the entity is parked for this listener. If so the event is parked behind what is there."""
         event = fact.event

@@ -65,8 +65,7 @@ def keep_jobs(facts: Sequence[Recorded[Any]], jobs: Writer) -> None:
     rows = [{**msgspec.structs.asdict(fact.event), "outcome": RUNNING} for fact in started]
     if rows and jobs.insert_new(rows) < len(rows):
         _compare(started, jobs)
-    rows = [msgspec.structs.asdict(fact.event) for fact in recorded]
-    if rows and jobs.upsert(rows, while_null="recorded_at") < len(rows):
+    if jobs.upsert_events([fact.event for fact in recorded], while_null="recorded_at") < len(recorded):
         _compare(recorded, jobs)
 
 
