@@ -2,7 +2,7 @@
 
     TONETOUCH_BENCH_JOBS=50000 pytest -m bench tests/bench/bench_projection.py -s
 
-The floor reads with an ordered consumer of nats-py, decodes with msgspec and writes batches of 500 by `executemany`,
+The floor reads with an ordered consumer of nats-py, decodes with msgspec and writes batches as large by `executemany`,
 the same statement into the same table of a SQLite file; it keeps no positions, parks nothing and checks nothing.
 *Rebuilding* reads the whole stream into an empty table; *living* goes on in a table that has the first half already.
 """
@@ -28,13 +28,12 @@ from tonetouch_ai_ledger.recording import AIJobRow, router
 from tonetouch_contracts.job import JobRecorded
 from tonetouch_runtime import Bus, Decision, Log, Settings, SystemClock
 from tonetouch_runtime._app import settle_memory
-from tonetouch_runtime._keeping import Keeper, Projection
+from tonetouch_runtime._keeping import BATCH, Keeper, Projection
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._tables import Database, positions, table_of
 
 JOBS = int(os.environ.get("TONETOUCH_BENCH_JOBS", "50000"))
 ROUNDS = int(os.environ.get("TONETOUCH_BENCH_ROUNDS", "5"))
-BATCH = 500
 TABLE = table_of(AIJobRow)
 
 LIVING_RATIO, REBUILDING_RATIO, EVENTS_PER_SECOND = 0.7, 0.8, 10_000.0
