@@ -13,7 +13,7 @@ import msgspec
 SPEC_VERSION = "1.0"
 CONTENT_TYPE = "application/json"
 
-_AS_WRITTEN = frozenset(
+AS_WRITTEN = frozenset(
     {
         *("ce-specversion", "ce-id", "ce-type", "ce-source", "ce-subject", "ce-time", "ce-datacontenttype"),
         *("ce-causationid", "ce-correlationid", "traceparent"),
@@ -74,7 +74,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     def from_headers(cls, headers: Mapping[str, str] | None) -> "Envelope":
         """Read the headers of a message, whatever the case of their names. Raises EnvelopeError."""
         found = headers or {}
-        if not (found.keys() >= _COMPLETE or found.keys() <= _AS_WRITTEN):
+        if not (found.keys() >= _COMPLETE or found.keys() <= AS_WRITTEN):
             # Some client wrote them its own way. Nearly all messages are spared the copy.
             found = {name.lower(): value for name, value in found.items()}
         try:

@@ -21,6 +21,7 @@ from nats.js import JetStreamContext
 from tonetouch_contracts.envelope import EnvelopeError, decode_value, encode_value
 from tonetouch_contracts.message import Command, Positions, Problem
 from tonetouch_contracts.subjects import command_subject
+from tonetouch_runtime._headers import quicken
 from tonetouch_runtime._telemetry import current_cause, logger, new_traceparent
 from tonetouch_runtime.errors import Misconfigured, Refused, Unavailable
 
@@ -83,10 +84,12 @@ class Bus:
             logger=None,
         )
         try:
-            return cls(broker, await broker.connect(), leaving)
+            client = await broker.connect()
         except (nats.errors.Error, ValueError) as error:
             # The address may hold a password: say what is wrong, never with what.
             raise Misconfigured(f"the bus of TONETOUCH_NATS_URL cannot be used ({_in_words(error)})") from None
+        quicken(client)
+        return cls(broker, client, leaving)
 
     async def stop_answering(self) -> None:
         """Take no new requests and finish the answers that were begun, within a bound."""

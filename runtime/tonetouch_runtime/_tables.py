@@ -42,8 +42,11 @@ from tonetouch_runtime.settings import Settings
 T = TypeVar("T")
 Row = Mapping[str, Any]
 
-MOST_VARIABLES = 12_000
+MOST_VARIABLES = 32_000
 """Variables in one statement of SQLite; builds since 3.32 (2020) take 32,766."""
+
+TOGETHER = (1000, 500, 100, 10, 1)
+"""Rows in one statement of SQLite, as many as there are and fit: the first is a whole batch of a projection."""
 
 
 class Database:
@@ -264,27 +267,24 @@ class _Write(NamedTuple):
 
 
 class _Prepared(NamedTuple):
-    """A statement of SQLite for one row and for several, and how rows become its arguments.
+    """The statements of SQLite for many rows, for fewer and for one, and how rows become their arguments.
 
     The driver gives way to other threads at every step of a statement, and a busy event loop gives way back late:
-    with several rows to a step it happens seldom.
+    with many rows to a step it happens seldom.
     """
 
-    one: str
-    several: str
-    together: int
+    statements: tuple[tuple[int, str], ...]
     order: tuple[str, ...]
     binding: tuple[Callable[[Any], Any] | None, ...]
 
     def executions(self, rows: Sequence[tuple[Any, ...]]) -> Iterable[tuple[str, list[tuple[Any, ...]]]]:
         """What to execute, in the order of the rows; each has its values in `order`."""
-        values = self._bound(rows)
-        whole = len(values) - len(values) % self.together
-        if whole:
-            starts = range(0, whole, self.together)
-            yield self.several, [tuple(chain.from_iterable(values[at : at + self.together])) for at in starts]
-        if whole < len(values):
-            yield self.one, values[whole:]
+        values, done = self._bound(rows), 0
+        for together, statement in self.statements:
+            starts = range(done, len(values) - together + 1, together)
+            if starts:
+                yield statement, [tuple(chain.from_iterable(values[at : at + together])) for at in starts]
+                done = starts[-1] + together
 
     def _bound(self, rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         if not any(self.binding):
@@ -300,10 +300,13 @@ def _prepared(write: _Write) -> _Prepared:
     compiled = write.statement(sqlite.insert(write.table)).compile(dialect=dialect, column_keys=list(write.names))
     order = tuple(compiled.positiontup)
     binding = tuple(write.table.c[name].type.dialect_impl(dialect).bind_processor(dialect) for name in order)
-    row = f"({', '.join('?' * len(order))})"
-    together = max(1, MOST_VARIABLES // len(order))
-    several = str(compiled).replace(f"VALUES {row}", f"VALUES {', '.join([row] * together)}", 1)
-    return _Prepared(str(compiled), several, together, order, binding)
+    row, most = f"({', '.join('?' * len(order))})", MOST_VARIABLES // len(order)
+    statements = tuple(
+        (together, str(compiled).replace(f"VALUES {row}", f"VALUES {', '.join([row] * together)}", 1))
+        for together in TOGETHER
+        if together <= max(1, most)
+    )
+    return _Prepared(statements, order, binding)
 
 
 def _alike(rows: Sequence[Row]) -> Iterable[tuple[tuple[str, ...], list[Row]]]:

@@ -2,8 +2,9 @@
 
     TONETOUCH_BENCH_JOBS=50000 pytest -m bench tests/bench/bench_projection.py -s
 
-The floor reads with an ordered consumer of nats-py, decodes with msgspec and writes batches as large by `executemany`,
-the same statement into the same table of a SQLite file; it keeps no positions, parks nothing and checks nothing.
+The floor reads with an ordered consumer of nats-py on a connection of its own, decodes with msgspec and writes batches
+as large by `executemany`, the same statement into the same table of a SQLite file; it keeps no positions, parks nothing
+and checks nothing.
 *Rebuilding* reads the whole stream into an empty table; *living* goes on in a table that has the first half already.
 """
 
@@ -13,10 +14,13 @@ import shutil
 import sqlite3
 import statistics
 import time
+from functools import partial
 from pathlib import Path
 
 import msgspec
+import nats
 import pytest
+from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 from sqlalchemy.dialects import sqlite
@@ -44,18 +48,19 @@ LIVING_RATIO, REBUILDING_RATIO, EVENTS_PER_SECOND = 0.7, 0.8, 10_000.0
 async def test_projecting_and_rebuilding_against_their_floor(settings: Settings, tmp_path: Path) -> None:
     """Living keeps 0.7 of the floor and rebuilding 0.8; with two cores free both reach 10,000 events a second."""
     await provision(settings)
-    bus = await Bus.connect(settings.nats_url, "bench")
+    bus, client = await Bus.connect(settings.nats_url, "bench"), await nats.connect(settings.nats_url)
     try:
         await say(bus, 1, JOBS // 2)
         half = tmp_path / "half"
-        await floor(bus, half, 0, JOBS // 2)
+        await floor(client, half, 0, JOBS // 2)
         await ours(bus, half, 0, JOBS // 2)
         await say(bus, JOBS // 2 + 1, JOBS)
         rates: dict[str, list[float]] = {}
         settle_memory()  # as a service's process does once it has started; the floor has as much of it
         for number in range(ROUNDS):
-            await measure(bus, tmp_path / str(number), half, rates, floor_first=number % 2 == 0)
+            await measure(bus, client, tmp_path / str(number), half, rates, floor_first=number % 2 == 0)
     finally:
+        await client.close()
         await bus.close()
     best = {name: max(measured) for name, measured in rates.items()}
     ratios = {
@@ -71,15 +76,17 @@ async def test_projecting_and_rebuilding_against_their_floor(settings: Settings,
         assert min(best["living"], best["rebuilding"]) >= EVENTS_PER_SECOND
 
 
-async def measure(bus: Bus, folder: Path, half: Path, rates: dict[str, list[float]], *, floor_first: bool) -> None:
+async def measure(
+    bus: Bus, client: Client, folder: Path, half: Path, rates: dict[str, list[float]], *, floor_first: bool
+) -> None:
     """One round: both ways to read, each beside its floor."""
     for kind, start in (("rebuilding", 0), ("living", JOBS // 2)):
-        beside = ((f"floor, {kind}", floor), (kind, ours))
+        beside = ((f"floor, {kind}", partial(floor, client)), (kind, partial(ours, bus)))
         for name, project in beside if floor_first else reversed(beside):
             where = folder / name
             if start:
                 shutil.copytree(half, where)
-            seconds = await project(bus, where, start, JOBS)
+            seconds = await project(where, start, JOBS)
             rates.setdefault(name, []).append((JOBS - start) / seconds)
             assert rows_in(where) == JOBS
 
@@ -101,7 +108,7 @@ def job(number: int) -> JobRecorded:
     )
 
 
-async def floor(bus: Bus, folder: Path, start: int, last: int) -> float:
+async def floor(client: Client, folder: Path, start: int, last: int) -> float:
     """The bare loop, from after `start` to `last`; returns its seconds."""
     folder.mkdir(parents=True, exist_ok=True)
     connection = sqlite3.connect(folder / "ai.db", isolation_level=None)
@@ -120,7 +127,9 @@ async def floor(bus: Bus, folder: Path, start: int, last: int) -> float:
     queue: asyncio.Queue[Msg] = asyncio.Queue(maxsize=4 * BATCH)
     began, left = time.perf_counter(), last - start
     config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=start + 1)
-    subscription = await bus.jetstream.subscribe(">", stream="AI", ordered_consumer=True, cb=queue.put, config=config)
+    subscription = await client.jetstream().subscribe(
+        ">", stream="AI", ordered_consumer=True, cb=queue.put, config=config
+    )
     while left:
         messages = [await queue.get()]
         while len(messages) < BATCH and not queue.empty():
