@@ -6,7 +6,6 @@ artist means just that, and a vector cannot know. They are compared whole or by 
 accents, and count as 1.
 """
 
-import asyncio
 import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -70,17 +69,14 @@ async def find(command: SearchTracks, vector: Vector, floor: Floor) -> Page[Foun
     """The page for a sentence whose vector is known."""
     engine, where = floor.get(Indexes).engine, on_offer(command.region, command.explicit_allowed)
     deep = depth(command.limit, command.cursor)
-    described, sung = await asyncio.gather(
-        engine.query(TRACKS, vector, limit=deep, where=where, with_payload=False),
-        engine.query(LYRICS, vector, limit=deep, where=where, with_payload=False),
-    )
+    described = await engine.query(TRACKS, vector, limit=deep, where=where, with_payload=False)
+    sung = await engine.query(LYRICS, vector, limit=deep, where=where, with_payload=False)
 
     def look_up(connection: Connection) -> Page[Found]:
         shown = page_of(ranked(_named(command, floor, connection), described, sung), command.limit, command.cursor)
         return shown.found(_passages(shown.ranked, floor, connection))
 
-    # One visit for names and passages, after the index has answered: threads side by side only wait for each other.
-    return await floor.read.read(look_up)
+    return await floor.read.glance(look_up)
 
 
 def depth(limit: int, cursor: str | None) -> int:
