@@ -4,7 +4,14 @@ Importing this needs no extra; the first call does, and says so with `EngineMiss
 """
 
 from tonetouch_runtime.ai.local.engines import Embedded, LocalEngines
-from tonetouch_runtime.ai.local.errors import EngineChanged, EngineMissing, ImageRefused, LocalEngineError
+from tonetouch_runtime.ai.local.errors import (
+    EngineChanged,
+    EngineMissing,
+    FactsRefused,
+    ImageRefused,
+    InputRefused,
+    LocalEngineError,
+)
 from tonetouch_runtime.ai.local.grounding import Dropped, check
 from tonetouch_runtime.ai.local.writing import BadPattern, Pattern, Template, write_from_facts
 from tonetouch_runtime.ai.local.written import Fact, Sentence, Written
@@ -16,7 +23,9 @@ __all__ = [
     "EngineChanged",
     "EngineMissing",
     "Fact",
+    "FactsRefused",
     "ImageRefused",
+    "InputRefused",
     "LocalEngineError",
     "LocalEngines",
     "Pattern",

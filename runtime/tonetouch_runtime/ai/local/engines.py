@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from threading import Lock
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar
 
-from tonetouch_runtime.ai.local import models
 from tonetouch_runtime.ai.local.errors import EngineMissing
+from tonetouch_runtime.ai.local.models import MODELS, Served
 from tonetouch_runtime.ai.local.writing import Template, write_from_facts
 from tonetouch_runtime.ai.local.written import Fact, Written
 
@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tonetouch_runtime.ai.local.embedding import TextEmbedding
-
-Task = Literal["embed", "describe_image", "write"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,11 +36,7 @@ class LocalEngines:
     """
 
     provider = "local"
-    models: ClassVar[Mapping[Task, str]] = {
-        "embed": models.EMBEDDING,
-        "describe_image": models.DESCRIBING,
-        "write": models.WRITING,
-    }
+    models: ClassVar[Mapping[Served, str]] = MODELS
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -62,9 +56,10 @@ class LocalEngines:
 
         return describe_image(image, facts, count_tokens=count_tokens)
 
-    def write(self, facts: Sequence[Fact], *, template: Template) -> Written:
+    def write(self, facts: Sequence[Fact], *, template: Template, max_tokens: int | None = None) -> Written:
         """Sentences from facts alone; `write_from_facts` says what it promises."""
-        return write_from_facts(facts, template=template, count_tokens=self._text_embedding().count_tokens)
+        count_tokens = self._text_embedding().count_tokens
+        return write_from_facts(facts, template=template, count_tokens=count_tokens, max_tokens=max_tokens)
 
     def load(self) -> None:
         """Load everything now, so that no caller waits for it later and a missing extra shows at the start."""

@@ -6,7 +6,9 @@
     └── LocalEngineError
         ├── EngineMissing   the optional extra is not installed (also Misconfigured)
         ├── EngineChanged   the installed weights are not the ones this version was built on (also Misconfigured)
-        └── ImageRefused    the bytes are not an image that can be read within the bounds
+        └── InputRefused    this input will never be answered
+            ├── ImageRefused    the bytes are not an image that can be read within the bounds
+            └── FactsRefused    the facts cannot be told apart, or are too many (also ValueError)
 """
 
 from tonetouch_runtime.errors import Misconfigured, TonetouchError
@@ -30,5 +32,13 @@ class EngineChanged(LocalEngineError, Misconfigured):
     """The installed weights differ from the pinned ones: vectors would silently stop matching those already kept."""
 
 
-class ImageRefused(LocalEngineError):
+class InputRefused(LocalEngineError):
+    """An engine will never answer this input; another one it may."""
+
+
+class ImageRefused(InputRefused):
     """The bytes are no image of a known format, or larger than is decoded."""
+
+
+class FactsRefused(InputRefused, ValueError):
+    """Two facts share an id, or there are more than a writer takes."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tonetouch_runtime.ai.local import models
 from tonetouch_runtime.ai.local.cleaning import shortened
+from tonetouch_runtime.ai.local.errors import FactsRefused
 from tonetouch_runtime.ai.local.grammar import article, capitalised, listed
 from tonetouch_runtime.ai.local.grounding import check, first_word
 from tonetouch_runtime.ai.local.written import CountTokens, Fact, Sentence, Written, written
@@ -56,14 +57,16 @@ def write_from_facts(
     template: Template,
     count_tokens: CountTokens,
     at_most: int = 6,
+    max_tokens: int | None = None,
     model: str = models.WRITING,
 ) -> Written:
     """Fill a template: for each of its entries one sentence, from the variant that can use most of the facts.
 
     Among equally rich variants a hash of the facts chooses, so texts about different things differ and none changes by
     itself. Values are cleaned of control and bidi characters and shortened to 300 characters; the facts in the result
-    are those. Sentences that `check` would not keep are left out. With no fitting fact the text is empty. Raises
-    `ValueError` when two facts share an id or there are more than 500.
+    are those. Sentences that `check` would not keep are left out, and the last ones of a text that would be longer than
+    `max_tokens`. With no fitting fact the text is empty. Raises `FactsRefused` when two facts share an id or there are
+    more than 500.
     """
     readable = _readable(facts)
     by_name: dict[str, list[Fact]] = {}
@@ -76,12 +79,28 @@ def write_from_facts(
         readable,
         openers=[first_word(_PLACEHOLDER.sub("", pattern.text)) for pattern in patterns],
     )
-    return written(kept[:at_most], facts=readable, model=model, count_tokens=count_tokens)
+    fitting = _fitting(kept[:at_most], max_tokens, count_tokens)
+    return written(fitting, facts=readable, model=model, count_tokens=count_tokens)
+
+
+def _fitting(
+    sentences: tuple[Sentence, ...], max_tokens: int | None, count_tokens: CountTokens
+) -> tuple[Sentence, ...]:
+    if max_tokens is None:
+        return sentences
+    return next(
+        (
+            sentences[:number]
+            for number in range(len(sentences), 0, -1)
+            if count_tokens(" ".join(sentence.text for sentence in sentences[:number])) <= max_tokens
+        ),
+        (),
+    )
 
 
 def _readable(facts: Sequence[Fact]) -> tuple[Fact, ...]:
     if len(facts) > MAX_FACTS or len({fact.id for fact in facts}) < len(facts):
-        raise ValueError(f"Facts need an id of their own each, and there may be {MAX_FACTS} of them.")
+        raise FactsRefused(f"Facts need an id of their own each, and there may be {MAX_FACTS} of them.")
     values = [(fact, shortened(fact.value, limit=MAX_VALUE_CHARACTERS)) for fact in facts]
     return tuple(Fact(id=fact.id, name=fact.name, value=value) for fact, value in values if value)
 
