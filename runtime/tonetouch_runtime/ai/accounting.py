@@ -7,45 +7,45 @@ from contextlib import asynccontextmanager
 import msgspec
 
 from tonetouch_contracts.identity import JobId
-from tonetouch_contracts.job import CacheClass, JobRecorded, JobStarted, Outcome, UsageSource
+from tonetouch_contracts.job import Attempt, CacheClass, JobRecorded, JobStarted, Outcome
 from tonetouch_runtime._clock import Clock, stamp
 from tonetouch_runtime._log import Log
+from tonetouch_runtime.ai.usage import Usage
 
 MOST_ERROR_CHARACTERS = 500
 
+UNUSED = Usage(source="reported")
+"""Nothing was used, and that is known: an answer that was there already, an attempt that never left."""
 
-class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """What an attempt used. Unknown is None, never zero; money is integer pico-dollars."""
 
-    prompt_tokens: int | None = None
-    cached_tokens: int | None = None
-    completion_tokens: int | None = None
+class Ending(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of an attempt once it has ended, beside whether it went well. Unknown is None, never zero."""
+
+    usage: Usage = Usage()
     cost_pico_usd: int | None = None
-    source: UsageSource = "none"
+    avoided_pico_usd: int | None = None
+    price_revision: str | None = None
+    model_answered: str | None = None
+    provider_request_id: str | None = None
+    gateway_log_id: str | None = None
+    http_status: int | None = None
+    finish_reason: str | None = None
+    latency_ms: float | None = None
+    first_token_ms: float | None = None
+    queue_ms: float | None = None
 
 
-NOTHING = Usage(prompt_tokens=0, cached_tokens=0, completion_tokens=0, cost_pico_usd=0)
-"""An answer that was there already used nothing: that is known, and zero."""
+NOTHING = Ending(usage=UNUSED, cost_pico_usd=0)
+"""The end of what cost nothing and is known to have cost nothing."""
 
 
-class Job(msgspec.Struct, frozen=True, kw_only=True):
+class Job(Attempt, frozen=True, kw_only=True):
     """One attempt: what stands in the row of its start and in the row of its end."""
-
-    job_id: JobId
-    attempt: int
-    type: str
-    feature: str
-    subject: str
-    provider: str
-    model: str
-    gateway: str | None
-    input_hash: str
-    input_ref: str | None
 
     @classmethod
     def of(cls, started: JobStarted) -> "Job":
         """The attempt that a start was said of."""
-        return cls(**{name: getattr(started, name) for name in cls.__struct_fields__})
+        return cls(**{name: getattr(started, name) for name in _SHARED})
 
     def started(self, at: str) -> JobStarted:
         """The attempt is about to be made."""
@@ -56,30 +56,40 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
         *,
         outcome: Outcome = "succeeded",
         cache: CacheClass = "miss",
-        usage: Usage | None = None,
-        latency_ms: float | None = None,
+        ending: Ending | None = None,
         output_ref: str | None = None,
+        output_hash: str | None = None,
+        error_type: str | None = None,
         error: str | None = None,
         started_at: str,
         recorded_at: str,
     ) -> JobRecorded:
-        """How the attempt ended. Without `usage` it is unknown what was used; work on this machine is free even so."""
-        usage = usage or Usage(cost_pico_usd=0 if self.provider == "local" else None)
+        """How the attempt ended. Without an `ending` it is unknown what was used; work on this machine is free even so."""
+        known = msgspec.structs.asdict(ending or Ending(cost_pico_usd=0 if self.provider == "local" else None))
+        usage: Usage = known.pop("usage")
         return JobRecorded(
             **msgspec.structs.asdict(self),
-            output_ref=output_ref,
+            **known,
             prompt_tokens=usage.prompt_tokens,
             cached_tokens=usage.cached_tokens,
+            cache_write_tokens=usage.cache_write_tokens,
             completion_tokens=usage.completion_tokens,
-            cost_pico_usd=usage.cost_pico_usd,
+            reasoning_tokens=usage.reasoning_tokens,
+            quantities=usage.quantities,
+            raw_usage=usage.raw,
             usage_source=usage.source,
-            latency_ms=latency_ms,
+            output_ref=output_ref,
+            output_hash=output_hash,
             outcome=outcome,
             cache=cache,
+            error_type=error_type,
             error=error,
             started_at=started_at,
             recorded_at=recorded_at,
         )
+
+
+_SHARED = Attempt.__struct_fields__
 
 
 class Step:
@@ -106,8 +116,9 @@ async def accounted(log: Log, clock: Clock, job: Job) -> AsyncIterator[Step]:
         await log.pour(
             job.recorded(
                 outcome="failed",
-                latency_ms=milliseconds_since(began),
+                ending=_of_a_step(began),
                 output_ref=step.output_ref,
+                error_type=type(error).__name__,
                 error=in_words(error),
                 started_at=started_at,
                 recorded_at=stamp(clock.now()),
@@ -116,12 +127,16 @@ async def accounted(log: Log, clock: Clock, job: Job) -> AsyncIterator[Step]:
         raise
     await log.pour(
         job.recorded(
-            latency_ms=milliseconds_since(began),
+            ending=_of_a_step(began),
             output_ref=step.output_ref,
             started_at=started_at,
             recorded_at=stamp(clock.now()),
         )
     )
+
+
+def _of_a_step(began: float) -> Ending:
+    return Ending(cost_pico_usd=0, latency_ms=milliseconds_since(began))
 
 
 def in_words(error: BaseException, *, private: bool = False) -> str:

@@ -1,29 +1,59 @@
-"""What is asked of a model, what comes back, and the hash that tells whether the same was asked before."""
+"""What a caller asks and gets: whom a call is for, what came back, and the hash of what was asked."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import msgspec
 
 from tonetouch_contracts.identity import JobId
-from tonetouch_contracts.job import CacheClass
+from tonetouch_contracts.job import CacheClass, Priority, Purpose
 from tonetouch_runtime.ai.errors import AIInputRefused
+from tonetouch_runtime.ai.tasks import AnyRequest, ImageDescription, Result, Transcription
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-AITask = Literal["embed", "describe_image", "write"]
-
-TYPES: Mapping[AITask, str] = {"embed": "embeddings", "describe_image": "image_description", "write": "chat"}
-"""What a task is called in the ledger."""
+R = TypeVar("R", bound=Result)
 
 MOST_TEXTS = 25
 """Texts in one call to an embedding model."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whose:
+    """Whom a call is made for and why. Without a `job_id` it is a job of its own.
+
+    Whoever tries again under the same `job_id` says one `attempt` more. `share` keeps the answer for everybody who asks
+    the same, `keep_input` the question beside it.
+    """
+
+    feature: str
+    subject: str
+    user: str | None = None
+    prompt: str | None = None
+    job_id: str | None = None
+    attempt: int = 1
+    priority: Priority = "interactive"
+    purpose: Purpose = "serve"
+    share: bool = True
+    keep_input: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered(Generic[R]):
+    """A result, who gave it, and how it was come by."""
+
+    result: R
+    job_id: JobId
+    provider: str
+    model: str
+    cache: CacheClass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,45 +78,41 @@ class Embedded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Generated:
-    """A text a model wrote; empty where it had nothing to say."""
-
-    text: str
-    job_id: JobId
-    model: str
-    cache: CacheClass
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """Everything an answer depends on, and nothing else: no user, no key, no time.
 
-    `contents` are the digests of texts, images and facts; `prompt` is ``name@version``, empty where there is none.
+    `policy` names the models that may answer, in their order; `prompt` is ``name@version``, empty where there is none.
     """
 
-    task: AITask
-    model: str
+    request: AnyRequest
+    policy: Sequence[str]
     prompt: str = ""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    contents: Sequence[str]
+    salt: str = ""
+
+    @classmethod
+    def private(cls, request: AnyRequest, policy: Sequence[str], prompt: str = "") -> Question:
+        """A question that nobody can ask again: a short one could be guessed from its hash, and the ledger is for ever."""
+        return cls(request=request, policy=policy, prompt=prompt, salt=os.urandom(32).hex())
 
     @property
     def input_hash(self) -> str:
         """Lower-case hexadecimal SHA-256 of the canonical JSON: keys sorted, no spaces."""
-        return digest(canonical(self._asked()))
+        asked = {"policy": self.policy, "prompt": self.prompt, "request": digest(canonical(self.request))}
+        return digest(canonical({**asked, "salt": self.salt} if self.salt else asked))
 
-    def to_keep(self, readable: object) -> bytes:
-        """The input as it is kept beside its answer, with its contents in a form that can be read again."""
-        return canonical({**self._asked(), "input": readable})
+    def to_keep(self) -> bytes:
+        """The question as it is kept beside its answer. Of images and recordings it holds the hash, not the bytes."""
+        return canonical({"policy": self.policy, "prompt": self.prompt, "request": _readable(self.request)})
 
-    def _asked(self) -> dict[str, Any]:
-        return {
-            "task": self.task,
-            "model": self.model,
-            "prompt": self.prompt,
-            "parameters": self.parameters,
-            "contents": self.contents,
-        }
+
+def _readable(request: AnyRequest) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(request)
+    match request:
+        case ImageDescription(image=body):
+            plain["image"] = {"sha256": digest(body)}
+        case Transcription(audio=body):
+            plain["audio"] = {"sha256": digest(body)}
+    return plain
 
 
 def canonical(value: object) -> bytes:

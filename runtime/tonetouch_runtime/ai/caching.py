@@ -12,26 +12,26 @@ from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import JobRecorded, JobStarted
 from tonetouch_runtime._object_store import ObjectMissing, ObjectTooLarge
 from tonetouch_runtime._objects import Objects
-from tonetouch_runtime.ai.accounting import Job, Usage
+from tonetouch_runtime.ai.accounting import Ending, Job
+from tonetouch_runtime.ai.asking import canonical, digest
+from tonetouch_runtime.ai.tasks import AnyResult
 
-MOST_BYTES = 8 << 20
+MOST_BYTES = 32 << 20
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 log = structlog.get_logger()
 
 
 class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model answered, and the attempt that was paid for it. A vector is little-endian float32."""
+    """What a model answered, and the attempt that was paid for it."""
 
     job_id: JobId
     attempt: int
     provider: str
     model: str
-    text: str | None = None
-    vector: bytes | None = None
-    usage: Usage
+    result: AnyResult
+    ending: Ending
     started_at: str
-    latency_ms: float
     input_ref: str | None = None
 
     def is_of(self, job: Job) -> bool:
@@ -41,12 +41,17 @@ class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     def recorded(self, job: Job, *, output_ref: str | None, recorded_at: str) -> JobRecorded:
         """The row of the attempt that was answered so; it is the same whoever writes it."""
         return job.recorded(
-            usage=self.usage,
-            latency_ms=self.latency_ms,
+            ending=self.ending,
             output_ref=output_ref,
+            output_hash=self.output_hash,
             started_at=self.started_at,
             recorded_at=recorded_at,
         )
+
+    @property
+    def output_hash(self) -> str:
+        """The hash of the result: two attempts with the same one said the same."""
+        return digest(canonical(self.result))
 
 
 class Answers:
@@ -100,6 +105,7 @@ async def closing(objects: Objects, started: JobStarted, recorded_at: str) -> Jo
         return kept.recorded(job, output_ref=answer_key(job.input_hash), recorded_at=recorded_at)
     return job.recorded(
         outcome="unknown",
+        error_type="Lost",
         error="it was started and its end was never recorded",
         started_at=started.started_at,
         recorded_at=recorded_at,

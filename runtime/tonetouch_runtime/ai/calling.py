@@ -1,11 +1,12 @@
 """The way of a call: known already, being asked right now, or to be asked; and a row in the ledger whichever it was.
 
-The call belongs to a task of its own, not to whoever waits for it: a caller that leaves does not waste it.
+The call belongs to a task of its own, not to whoever waits for it: a caller that leaves does not waste it. A target
+that fails is a row of its own; then the next one is asked, or the same one a little later.
 """
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,31 +14,39 @@ from typing import Any
 import msgspec
 import structlog
 
+from tonetouch_contracts.identity import JobId, derived
 from tonetouch_contracts.job import CacheClass, JobRecorded
 from tonetouch_runtime._clock import Clock, stamp
 from tonetouch_runtime._log import Log
-from tonetouch_runtime.ai.accounting import NOTHING, Job, in_words, milliseconds_since
+from tonetouch_runtime.ai.accounting import NOTHING, Ending, Job, in_words, milliseconds_since
 from tonetouch_runtime.ai.caching import Answers, KeptAnswer, answer_key
+from tonetouch_runtime.ai.errors import AIUnavailable, ProviderFailed
 from tonetouch_runtime.ai.flight import Lease, Leases
-from tonetouch_runtime.ai.providers import Answer
+from tonetouch_runtime.ai.sharing import merged, parted
+from tonetouch_runtime.ai.streaming import Live, whole
+from tonetouch_runtime.ai.tasks import AnyRequest
+from tonetouch_runtime.ai.upstream import Upstream, Way
 from tonetouch_runtime.errors import TonetouchError, Unavailable
 
 FIRST_LOOK_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 0.5
+MOST_TRIES = 4
 
 log = structlog.get_logger()
-
-Call = Callable[[Sequence[int]], Sequence[Answer]]
-"""The upstream call for some of the questions, by their numbers: one answer for each, in their order. It may block."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:
-    """A question to be answered and accounted for. `input_body` is kept beside the answer unless it is None."""
+    """A question to be answered and accounted for. `input_body` is kept beside the answer unless it is None.
 
+    With `live` the answer can be read while it comes.
+    """
+
+    request: AnyRequest
     job: Job
     share: bool
     input_body: bytes | None
+    live: Live | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,13 +59,13 @@ class Landed:
 
 @dataclass(slots=True, kw_only=True)
 class _Flight:
-    """One question on its way. `number` is its place among those asked together.
+    """One question on its way. `job` is the attempt under way: the asked one first, then those that make up for it.
 
     `started_at` says that the model may have been reached, `accounted` that the log was given the end of the attempt.
     """
 
-    number: int
     ask: Ask
+    job: Job
     landing: asyncio.Future[Landed]
     lease: Lease | None = None
     began: float = field(default_factory=time.perf_counter)
@@ -65,28 +74,39 @@ class _Flight:
 
     @property
     def input_hash(self) -> str:
-        return self.ask.job.input_hash
+        return self.job.input_hash
+
+    def take(self, way: Way, number: int) -> None:
+        """Go this way: the first as the attempt that was asked for, each later one as a job that makes up for it."""
+        made_up: dict[str, Any] = {}
+        if number:
+            asked = self.ask.job
+            job_id = derived("retry", asked.job_id, str(asked.attempt), str(number))
+            made_up = {"job_id": JobId(job_id), "attempt": 1, "retry_of": asked.job_id}
+        self.job = msgspec.structs.replace(self.ask.job, **way.of_the_job(), **made_up)
+        self.began, self.started_at, self.accounted = time.perf_counter(), None, False
 
 
 class Calls:
     """All calls of one process. Questions that are the same fly together."""
 
-    def __init__(self, *, log: Log, clock: Clock, answers: Answers, leases: Leases) -> None:
+    def __init__(self, *, log: Log, clock: Clock, answers: Answers, leases: Leases, upstream: Upstream) -> None:
         self._log = log
         self._clock = clock
         self._answers = answers
         self._leases = leases
+        self._upstream = upstream
         self._flying: dict[str, _Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def make(self, asks: Sequence[Ask], call: Call, *, at_most: int = 1) -> list[Landed]:
+    async def make(self, asks: Sequence[Ask], *, at_most: int = 1) -> list[Landed]:
         """Answer all of them, asking the model for `at_most` at a time. Raises what the first failure among them was.
 
         Every one of them gets its row in the ledger, those that failed too.
         """
-        boarded = [(ask, *self._board(number, ask)) for number, ask in enumerate(asks)]
+        boarded = [(ask, *self._board(ask)) for ask in asks]
         if leading := [flight for _, flight, leads in boarded if leads]:
-            task = asyncio.create_task(self._lead(leading, call, at_most))
+            task = asyncio.create_task(self._lead(leading, at_most))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
         began, started_at = time.perf_counter(), self._now()
@@ -97,12 +117,19 @@ class Calls:
             await self._log.pour(*(self._joined(ask, flight, began, started_at) for ask, flight in joined))
         return [_seen_by(flight.landing.result(), leads) for _, flight, leads in boarded]
 
-    def _board(self, number: int, ask: Ask) -> tuple[_Flight, bool]:
+    def reading(self, ask: Ask) -> Live:
+        """What to read along with: the flight that is under way for the same question, or the one of this ask."""
+        flying = self._flying.get(ask.job.input_hash) if ask.share else None
+        live = (flying.ask.live if flying else None) or ask.live
+        assert live is not None, "only an ask with a live answer is read along with"
+        return live
+
+    def _board(self, ask: Ask) -> tuple[_Flight, bool]:
         """The flight that answers a question, and whether it was made for it."""
         if ask.share and (flying := self._flying.get(ask.job.input_hash)):
             return flying, False
         landing: asyncio.Future[Landed] = asyncio.get_running_loop().create_future()
-        flight = _Flight(number=number, ask=ask, landing=landing)
+        flight = _Flight(ask=ask, job=ask.job, landing=landing)
         if ask.share:
             self._flying[flight.input_hash] = flight
         landing.add_done_callback(lambda done: self._landed(flight, done))
@@ -112,10 +139,13 @@ class Calls:
         if self._flying.get(flight.input_hash) is flight:
             del self._flying[flight.input_hash]
         # All who waited may have left: then nobody else takes note of a failure.
-        if not landing.cancelled():
-            landing.exception()
+        failed = landing.cancelled() or landing.exception() is not None
+        if (live := flight.ask.live) is not None:
+            if not failed and not live.pieces and (piece := whole(landing.result().answer.result)):
+                live.put(piece)
+            live.end()
 
-    async def _lead(self, flights: Sequence[_Flight], call: Call, at_most: int) -> None:
+    async def _lead(self, flights: Sequence[_Flight], at_most: int) -> None:
         await asyncio.gather(*(self._go([flight], self._look(flight)) for flight in flights))
         flying = [flight for flight in flights if not flight.landing.done()]
         asking = [flight for flight in flying if flight.lease or not flight.ask.share]
@@ -123,8 +153,8 @@ class Calls:
         groups = [asking[start : start + at_most] for start in range(0, len(asking), at_most)]
         # Nobody waits for others before asking what is theirs to ask: two processes would wait for each other.
         await asyncio.gather(
-            *(self._go(group, self._ask(group, call)) for group in groups),
-            *(self._go([flight], self._wait(flight, call)) for flight in waiting),
+            *(self._go(group, self._ask(group)) for group in groups),
+            *(self._go([flight], self._wait(flight)) for flight in waiting),
         )
 
     async def _go(self, flights: Sequence[_Flight], way: Coroutine[Any, Any, None]) -> None:
@@ -134,6 +164,7 @@ class Calls:
         except Exception as error:
             flying = [flight for flight in flights if not flight.landing.done()]
             await self._record_failure(flying, error)
+            await asyncio.gather(*(flight.lease.release() for flight in flying if flight.lease))
             for flight in flying:
                 flight.landing.set_exception(error)
         except asyncio.CancelledError:
@@ -144,10 +175,20 @@ class Calls:
 
     async def _look(self, flight: _Flight) -> None:
         """Find the answer, or take the lease to ask for it, or neither: somebody else is asking."""
-        if flight.ask.share and not await self._found(flight, "exact_hit"):
-            flight.lease = await self._leases.take(flight.input_hash)
+        if not flight.ask.share:
+            return
+        # The lease is asked for meanwhile: mostly there is no answer yet, and it is needed.
+        taking = asyncio.create_task(self._leases.take(flight.input_hash))
+        try:
+            found = await self._found(flight, "exact_hit")
+        finally:
+            lease = await taking
+        if not found:
+            flight.lease = lease
+        elif lease is not None:
+            await lease.release()
 
-    async def _wait(self, flight: _Flight, call: Call) -> None:
+    async def _wait(self, flight: _Flight) -> None:
         """Until another process has the answer, or has given up or died: then it is ours to ask."""
         delay = FIRST_LOOK_SECONDS
         while flight.lease is None:
@@ -156,7 +197,7 @@ class Calls:
             if await self._found(flight, "coalesced"):
                 return
             flight.lease = await self._leases.take(flight.input_hash)
-        await self._ask([flight], call)
+        await self._ask([flight])
 
     async def _found(self, flight: _Flight, cache: CacheClass) -> bool:
         kept = await self._answers.find(flight.input_hash)
@@ -165,33 +206,69 @@ class Calls:
         if kept.is_of(flight.ask.job):
             # Ours from before a kill: it was paid for, and that is what the ledger has to say.
             cache = "miss"
-            row = kept.recorded(flight.ask.job, output_ref=answer_key(flight.input_hash), recorded_at=self._now())
+            job = msgspec.structs.replace(flight.ask.job, provider=kept.provider, model=kept.model)
+            row = kept.recorded(job, output_ref=answer_key(flight.input_hash), recorded_at=self._now())
         else:
             row = self._reused(flight.ask, kept, cache, flight.began, self._now())
         await self._record([flight], [row])
         flight.landing.set_result(Landed(answer=kept, cache=cache))
         return True
 
-    async def _ask(self, group: Sequence[_Flight], call: Call) -> None:
-        """Ask the model for a group of questions in one call."""
-        started_at = self._now()
-        starts = (flight.ask.job.started(started_at) for flight in group)
-        await asyncio.gather(self._log.pour(*starts), *(self._keep_input(flight.ask) for flight in group))
-        began = time.perf_counter()
-        for flight in group:
-            flight.started_at, flight.began = started_at, began
-        given = await asyncio.to_thread(call, [flight.number for flight in group])
-        latency_ms = milliseconds_since(began)
+    async def _ask(self, group: Sequence[_Flight]) -> None:
+        """Ask for a group of questions in one call, of one target after the other until one answers."""
+        request, asked = merged([flight.ask.request for flight in group]), group[0].ask
+        failed: set[str] = set()
+        last: ProviderFailed | None = None
+        for number in range(MOST_TRIES):
+            try:
+                way = await self._upstream.choose(request, asked.job, excluded=failed)
+            except AIUnavailable:
+                if last is None or not self._upstream.will_pass(last):
+                    raise last or AIUnavailable("no target is left") from last
+                failed.clear()  # nobody else can: the same ones once more, at the pace they asked for
+                way = await self._upstream.choose(request, asked.job)
+            for flight in group:
+                flight.take(way, number)
+            try:
+                await self._attempt(group, request, way)
+            except ProviderFailed as error:
+                if asked.live is not None and asked.live.pieces:
+                    raise  # somebody has read the beginning: another model would tell another story
+                await self._record_failure(group, error)
+                failed.add(way.target.name)
+                last = error
+            else:
+                return
+        assert last is not None
+        raise last
+
+    async def _attempt(self, group: Sequence[_Flight], request: AnyRequest, way: Way) -> None:
+        """One call upstream: started before, kept and recorded after."""
+        asked = group[0]
+        async with self._upstream.turn(way, asked.job, request) as turn:
+            started_at = self._now()
+            keeping_inputs = asyncio.gather(*(self._keep_input(flight.ask) for flight in group))
+            starting = await self._log.append_ahead(*(flight.job.started(started_at) for flight in group))
+            for flight in group:
+                flight.started_at, flight.began = started_at, time.perf_counter()
+            try:
+                given = await turn.call(asked.ask.live)
+            finally:
+                await asyncio.gather(starting, keeping_inputs)
+        shares = parted(given.reply, [flight.ask.request for flight in group])
+        endings = [self._upstream.priced(way, share, given, started_at) for share in shares]
         answers = [
-            _kept(flight.ask, answer, started_at, latency_ms) for flight, answer in zip(group, given, strict=True)
+            _kept(flight, share.result, ending, started_at)
+            for flight, share, ending in zip(group, shares, endings, strict=True)
         ]
         ways = (self._keep(flight, answer) for flight, answer in zip(group, answers, strict=True))
         output_refs = await asyncio.gather(*ways)
         rows = [
-            answer.recorded(flight.ask.job, output_ref=output_ref, recorded_at=self._now())
+            answer.recorded(flight.job, output_ref=output_ref, recorded_at=self._now())
             for flight, answer, output_ref in zip(group, answers, output_refs, strict=True)
         ]
         await self._record(group, rows)
+        await turn.settle(endings)
         for flight, answer in zip(group, answers, strict=True):
             flight.landing.set_result(Landed(answer=answer, cache="miss"))
 
@@ -223,15 +300,19 @@ class Calls:
         # What cannot be recorded either is closed by the sweeper; the caller is told the first error, not this one.
         with suppress(TonetouchError):
             await self._record(open_, [self._failed(flight, error) for flight in open_])
-        await asyncio.gather(*(flight.lease.release() for flight in flights if flight.lease))
 
     def _failed(self, flight: _Flight, error: Exception) -> JobRecorded:
         now = self._now()
-        return flight.ask.job.recorded(
+        latency_ms = milliseconds_since(flight.began)
+        if flight.started_at is None:
+            # Before its start an attempt has used nothing.
+            ending = msgspec.structs.replace(NOTHING, latency_ms=latency_ms)
+        else:
+            ending = self._upstream.failed(flight.job, error, flight.started_at, latency_ms)
+        return flight.job.recorded(
             outcome="failed",
-            # Before its start an attempt has used nothing; after it, who knows.
-            usage=None if flight.started_at else NOTHING,
-            latency_ms=milliseconds_since(flight.began),
+            ending=ending,
+            error_type=error.failure if isinstance(error, ProviderFailed) else type(error).__name__,
             error=in_words(error, private=not flight.ask.share),
             started_at=flight.started_at or now,
             recorded_at=now,
@@ -245,19 +326,21 @@ class Calls:
         return ask.job.recorded(
             outcome="failed",
             cache="coalesced",
-            usage=NOTHING,
-            latency_ms=milliseconds_since(began),
+            ending=msgspec.structs.replace(NOTHING, latency_ms=milliseconds_since(began)),
+            error_type=type(error).__name__,
             error=in_words(error),
             started_at=started_at,
             recorded_at=self._now(),
         )
 
     def _reused(self, ask: Ask, answer: KeptAnswer, cache: CacheClass, began: float, started_at: str) -> JobRecorded:
-        return msgspec.structs.replace(ask.job, input_ref=answer.input_ref).recorded(
+        of_it = {"provider": answer.provider, "model": answer.model, "input_ref": answer.input_ref}
+        saved = {"avoided_pico_usd": answer.ending.cost_pico_usd, "price_revision": answer.ending.price_revision}
+        return msgspec.structs.replace(ask.job, **of_it).recorded(  # type: ignore[arg-type]
             cache=cache,
-            usage=NOTHING,
-            latency_ms=milliseconds_since(began),
+            ending=msgspec.structs.replace(NOTHING, latency_ms=milliseconds_since(began), **saved),  # type: ignore[arg-type]
             output_ref=answer_key(ask.job.input_hash),
+            output_hash=answer.output_hash,
             started_at=started_at,
             recorded_at=self._now(),
         )
@@ -266,18 +349,16 @@ class Calls:
         return stamp(self._clock.now())
 
 
-def _kept(ask: Ask, answer: Answer, started_at: str, latency_ms: float) -> KeptAnswer:
+def _kept(flight: _Flight, result: Any, ending: Ending, started_at: str) -> KeptAnswer:
     return KeptAnswer(
-        job_id=ask.job.job_id,
-        attempt=ask.job.attempt,
-        provider=ask.job.provider,
-        model=ask.job.model,
-        text=answer.text,
-        vector=answer.vector,
-        usage=answer.usage,
+        job_id=flight.job.job_id,
+        attempt=flight.job.attempt,
+        provider=flight.job.provider,
+        model=flight.job.model,
+        result=result,
+        ending=ending,
         started_at=started_at,
-        latency_ms=latency_ms,
-        input_ref=ask.job.input_ref,
+        input_ref=flight.job.input_ref,
     )
 
 

@@ -1,0 +1,1 @@
+"""The price book: what stands in it, and what is worked out from it once."""
