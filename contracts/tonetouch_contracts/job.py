@@ -141,7 +141,7 @@ class JobThrottled(Event, frozen=True, kw_only=True, tag="job.throttled"):
 
 
 class JobRepriced(Event, frozen=True, kw_only=True, tag="job.repriced"):
-    """What an attempt cost by another revision of the prices. The latest correction counts; the row's own stays."""
+    """What an attempt cost by another revision of the prices. The latest correction counts; no row is changed."""
 
     entity_field: ClassVar[str] = "job_id"
 
@@ -154,7 +154,7 @@ class JobRepriced(Event, frozen=True, kw_only=True, tag="job.repriced"):
 
 
 class BudgetExhausted(Event, frozen=True, kw_only=True, tag="budget.exhausted"):
-    """A call was not made, or made elsewhere, for want of money. A budget is of one feature or user and one UTC day."""
+    """A call was not made, or made elsewhere, for want of money. It is about one UTC day, and nothing was paid."""
 
     entity_field: ClassVar[str] = "budget_id"
 

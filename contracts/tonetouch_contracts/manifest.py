@@ -7,7 +7,7 @@ from typing import get_args
 
 import msgspec
 
-from tonetouch_contracts import job, play, track, upload
+from tonetouch_contracts import copy, job, ledger, play, track, upload
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.subjects import queue_subject, type_filter
 from tonetouch_contracts.vocabulary import Vocabulary
@@ -116,13 +116,37 @@ STREAMS: tuple[Stream, ...] = (
             upload.IngestFailed,
             upload.IngestRetried,
             upload.ContentClaimed,
+            upload.AboutWanted,
         ),
         promise="How uploads become tracks. In order per upload; kept for ever; no personal data but who uploaded.",
     ),
     Stream(
+        name="AGENTS",
+        owner="agents",
+        says=(
+            copy.CopyAsked,
+            copy.CopyBegun,
+            copy.DraftDiscarded,
+            copy.CopyWritten,
+            copy.CopyFailed,
+            copy.ContextBuilt,
+            copy.RefreshBegun,
+            copy.RefreshAdvanced,
+            copy.RefreshCompleted,
+        ),
+        promise="Texts, sentence by sentence with their facts. In order per text; kept for ever; no personal data.",
+    ),
+    Stream(
         name="AI",
         owner="every service",
-        says=(job.JobStarted, job.JobRecorded),
+        says=(
+            job.JobStarted,
+            job.JobRecorded,
+            job.JobThrottled,
+            job.JobRepriced,
+            job.BudgetExhausted,
+            ledger.BudgetSet,
+        ),
         promise="Every AI call and accounted step. In order per job; one writer per job; bodies are elsewhere.",
     ),
 )
@@ -134,6 +158,13 @@ QUEUES: tuple[WorkQueue, ...] = (
         owner="ingest",
         steps=get_args(upload.StepName),
         promise="Steps of uploads that wait for a worker; every model call of ingest goes through here.",
+    ),
+    WorkQueue(
+        name="AGENTS_Q",
+        segment="agents",
+        owner="agents",
+        steps=("refresh",),
+        promise="The refresh of a night that waits for its worker; one worker has it, whatever number there is.",
     ),
 )
 
@@ -185,7 +216,18 @@ CONSUMERS: tuple[Consumer, ...] = (
         upload.IngestFailed,
         upload.IngestRetried,
     ),
+    _hears("ingest-describing", "AGENTS", "ingest", copy.CopyWritten, copy.CopyFailed),
     *(_step(name) for name in QUEUES[0].steps),
+    _hears("agents-asking", "INGEST", "agents", upload.AboutWanted),
+    _hears("agents-writing", "AGENTS", "agents", copy.CopyAsked),
+    Consumer(
+        name="agents-refresh",
+        stream="AGENTS_Q",
+        owner="agents",
+        filters=(queue_subject("agents", "refresh"),),
+        # One at a time, across all processes.
+        max_ack_pending=1,
+    ),
 )
 
 EVENTS: tuple[type[Event], ...] = tuple(event for stream in STREAMS for event in stream.says)
