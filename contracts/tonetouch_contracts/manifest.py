@@ -216,7 +216,7 @@ CONSUMERS: tuple[Consumer, ...] = (
         upload.IngestFailed,
         upload.IngestRetried,
     ),
-    _hears("ingest-describing", "AGENTS", "ingest", copy.CopyWritten, copy.CopyFailed),
+    _hears("ingest-writing", "AGENTS", "ingest", copy.CopyWritten, copy.CopyFailed),
     *(_step(name) for name in QUEUES[0].steps),
     _hears("agents-asking", "INGEST", "agents", upload.AboutWanted),
     _hears("agents-writing", "AGENTS", "agents", copy.CopyAsked),

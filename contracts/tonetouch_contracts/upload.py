@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 import msgspec
 
+from tonetouch_contracts.copy import Known
 from tonetouch_contracts.identity import ContentHash, JobId, TrackId, UserId
 from tonetouch_contracts.message import Command, Event, Page
 from tonetouch_contracts.track import Audio, Cover, TrackStatus
@@ -193,6 +194,21 @@ class CoverDescribed(Event, frozen=True, kw_only=True, tag="cover.described"):
     track_id: TrackId
     alt: str
     job_id: JobId
+
+
+class AboutWanted(Event, frozen=True, kw_only=True, tag="about.wanted"):
+    """The step `write_about` needs 'About this track' from what is known here. Nobody has begun to write it.
+
+    It belongs to the attempt `attempt` of the step, and the text is to be written under `job_id`.
+    """
+
+    entity_field: ClassVar[str] = "track_id"
+
+    track_id: TrackId
+    job_id: JobId
+    attempt: int
+    known: tuple[Known, ...]
+    lyrics: str | None = None
 
 
 class AboutWritten(Event, frozen=True, kw_only=True, tag="about.written"):

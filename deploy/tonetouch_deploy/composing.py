@@ -16,7 +16,7 @@ from tonetouch_deploy.supervising import Process
 BUCKET = "tonetouch"
 # Nobody comes in any more, then what is under way ends, then the ground goes.
 _DOOR, _SERVICES, _STORES = range(3)
-SERVICES = ("ai-ledger", "catalog", "recommend", "ingest", "gateway")
+SERVICES = ("ai-ledger", "catalog", "recommend", "agents", "ingest", "gateway")
 _USUAL_PORTS: dict[str, int | None] = {"nats": 4222, "nats-monitor": None, "object-store": 8333, "api": 8080}
 
 # A person's own settings for these would send our traffic, or our keys, somewhere else.

@@ -20,7 +20,7 @@ async def test_it_is_ready_when_every_part_is(installed: Installation) -> None:
     for path in ("/healthz", "/readyz"):
         answer = await installed.client.get(path, headers={"Authorization": ""})
         assert answer.status_code == 200
-    parts = ("bus", "objects", "catalog", "ingest", "recommend", "ai-ledger")
+    parts = ("bus", "objects", "catalog", "ingest", "recommend", "agents", "ai-ledger")
     assert answer.json() == {"ready": True, "checks": dict.fromkeys(parts, "ok")}
 
 

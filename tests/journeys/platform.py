@@ -15,7 +15,7 @@ import msgspec
 
 START_SECONDS = 180.0
 STOP_SECONDS = 120.0
-SERVICES = ("ai-ledger", "catalog", "recommend", "ingest", "gateway")
+SERVICES = ("ai-ledger", "catalog", "recommend", "agents", "ingest", "gateway")
 EVERYTHING = ("nats", "object-store", *SERVICES)
 SETTLED = ("published", "duplicate", "rejected", "failed")
 

@@ -16,7 +16,7 @@ from tonetouch_runtime import Floor, Refused, Unavailable
 
 router = APIRouter(tags=["health"])
 
-SERVICES = ("catalog", "ingest", "recommend", "ai-ledger")
+SERVICES = ("catalog", "ingest", "recommend", "agents", "ai-ledger")
 CHECK_SECONDS = 2.0
 
 

@@ -1,0 +1,1 @@
+"""Everything that writes or talks: texts about artists, albums and tracks."""
