@@ -17,9 +17,9 @@ from typing import Self
 
 import msgspec
 
-from tonetouch_contracts.job import Quantity
+from tonetouch_contracts.job import PromptCache, Quantity
 from tonetouch_runtime._clock import stamp
-from tonetouch_runtime.ai.prices.listed import ListedPrice, PriceList, read_price_list
+from tonetouch_runtime.ai.prices.listed import ListedPrice, PriceList, Source, read_price_list
 from tonetouch_runtime.ai.prices.rates import PICO, Price, RateTable
 from tonetouch_runtime.ai.usage import Usage, tokens
 
@@ -61,19 +61,18 @@ class PriceBook:
         cost = book.cost(provider="anthropic", model="claude-haiku-5-5", usage=reply.usage, at=started_at)
     """
 
+    revision: str
+
     def __init__(self, listed: PriceList, base: "PriceBook | None" = None) -> None:
         self.revision = listed.pinned if base is None else f"{listed.pinned}+{base.revision}"
-        self.list = listed
-        self._base = base
-        self._providers = {**(base._providers if base else {}), **listed.providers}
+        self.sources: dict[str, Source] = {**(base.sources if base else {}), **listed.sources}
+        self._providers: dict[str, tuple[str, ...]] = {**(base._providers if base else {}), **listed.providers}
         pico_per_neuron = Fraction(listed.usd_per_thousand_neurons) * PICO / 1000
-        self._prices: dict[tuple[str, str], list[Price]] = {}
-        for entry in listed.price:
-            price = Price(entry, pico_per_neuron)
-            for model in entry.models:
-                self._prices.setdefault((entry.provider, model), []).append(price)
-        for prices in self._prices.values():
-            prices.sort(key=lambda price: price.since, reverse=True)
+        own: dict[tuple[str, str], list[Price]] = {}
+        for price in sorted((Price(entry, pico_per_neuron) for entry in listed.price), key=_since, reverse=True):
+            for model in price.listed.models:
+                own.setdefault((price.listed.provider, model), []).append(price)
+        self._prices: dict[tuple[str, str], list[Price]] = {**(base._prices if base else {}), **own}
         self._listed = lru_cache(maxsize=1024)(self._look_up)
 
     @classmethod
@@ -94,10 +93,11 @@ class PriceBook:
             return Cost(pico_usd=0, revision=self.revision)
         if usage.source == "none":
             return self._unpriced("nothing is known of its usage")
+        at = _in_utc(at)
         price = self.price(provider, model, at)
         if price is None:
             return self._unpriced(f"{provider} {model} has no price on {at[:10]}")
-        table = price.table((usage.prompt_tokens or 0) if price.tiers else 0, at, terms)
+        table = price.table(_prompt_tokens(usage) if price.tiers else 0, at, terms)
         if table is None:
             return self._unpriced(f"{provider} {model} has no price for {', '.join(terms)}")
         return self._add_up(usage.quantities, table)
@@ -116,29 +116,37 @@ class PriceBook:
         self,
         provider: str,
         model: str,
+        *,
         prompt_tokens: int,
-        cached_tokens: int,
-        completion_tokens: int,
+        cached_tokens: int = 0,
+        written_tokens: int = 0,
+        lifetime: PromptCache = "write",
+        completion_tokens: int = 0,
         at: str,
     ) -> int | None:
-        """What a call would cost whose tokens are guessed: `prompt_tokens` holds the cached ones.
+        """What a call would cost whose tokens are guessed: `prompt_tokens` holds the cached and the written ones.
 
-        Where a list has no price for cached tokens they are expected at the full one.
+        Where a list has no price for reading from or writing to the prompt cache, the full one is expected.
         """
         if provider == LOCAL:
             return 0
+        at = _in_utc(at)
         price = self.price(provider, model, at)
         table = price.table(prompt_tokens, at) if price else None
         if table is None:
             return None
-        cached = cached_tokens if table.named("read") else 0
-        guessed = tokens(prompt=prompt_tokens, cached=cached, completion=completion_tokens)
+        guessed = tokens(
+            prompt=prompt_tokens,
+            cached=cached_tokens if table.has("read") else 0,
+            written=written_tokens if table.has(lifetime) else 0,
+            lifetime=lifetime,
+            completion=completion_tokens,
+        )
         return self._add_up(guessed, table).pico_usd
 
     def price(self, provider: str, model: str, at: str) -> Price | None:
         """The entry that holds for a model at a time."""
-        if at[-1:] != "Z" or at[10:11] != "T":
-            at = _in_utc(at)
+        at = _in_utc(at)
         for price in self._listed(provider, model):
             if at >= price.since:
                 return price
@@ -150,10 +158,10 @@ class PriceBook:
 
     def entries(self) -> Iterator[tuple[str, str]]:
         """Every (provider, model) that is listed, in order."""
-        yield from sorted({*self._prices, *(self._base.entries() if self._base else ())})
+        yield from sorted(self._prices)
 
     def _look_up(self, provider: str, model: str) -> tuple[Price, ...]:
-        """A model by its name, by a gateway's name for it, without the day of its snapshot, and as any of its provider."""
+        """By the model's name, a gateway's name for it, without the day of its snapshot, and as any of its provider."""
         names = [(place, model) for place in self._providers.get(provider, (provider,))]
         prefix, slash, rest = model.partition("/")
         if slash:
@@ -163,7 +171,7 @@ class PriceBook:
         for name in names:
             if found := self._prices.get(name):
                 return tuple(found)
-        return self._base._look_up(provider, model) if self._base else ()
+        return ()
 
     def _add_up(self, quantities: tuple[Quantity, ...], table: RateTable) -> Cost:
         total = 0
@@ -181,12 +189,22 @@ class PriceBook:
         return Cost(pico_usd=None, revision=self.revision, unpriced=why)
 
 
+def _prompt_tokens(usage: Usage) -> int:
+    return sum([one.amount for one in usage.quantities if one.direction == "input" and one.unit == "token"])
+
+
+def _since(price: Price) -> str:
+    return price.since
+
+
 def _words(quantity: Quantity) -> str:
     cached = f" ({quantity.cache})" if quantity.cache != "none" else ""
     return f"{quantity.modality} {quantity.unit} {quantity.direction}{cached}"
 
 
 def _in_utc(at: str) -> str:
+    if at[-1:] == "Z" and at[10:11] == "T":
+        return at  # as the log writes them
     moment = datetime.fromisoformat(at)
     if moment.tzinfo is None:
         raise ValueError(f"a time without its offset: {at}")

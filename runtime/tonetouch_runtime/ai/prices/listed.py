@@ -16,21 +16,23 @@ import msgspec
 from tonetouch_contracts.job import PromptCache
 from tonetouch_runtime.errors import Misconfigured
 
-Amount = Annotated[Decimal, msgspec.Meta(ge=0)]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = get_args(Day)
 
-TEXT_CLASSES = frozenset({"input", "output", "reasoning", *(cache for cache in get_args(PromptCache) if cache != "none")})
+TEXT_CLASSES = frozenset(
+    {"input", "output", "reasoning", *(cache for cache in get_args(PromptCache) if cache != "none")}
+)
 TOKEN_CLASSES = TEXT_CLASSES | {f"{kind}_{name}" for kind in ("image", "audio") for name in TEXT_CLASSES}
 
 MINUTES_A_DAY = 24 * 60
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where prices were read, and on which day."""
+    """The page a vendor publishes prices on, and the day they were read: there, or in the public lists named."""
 
     page: str
     read: date
+    list: str = ""
 
 
 class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -41,21 +43,24 @@ class Rates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     that kind.
     """
 
-    million_tokens: dict[str, Amount] = {}
-    thousand_characters: Amount | None = None
-    audio_minute: Amount | None = None
-    image: Amount | None = None
-    tile: Amount | None = None
-    step: Amount | None = None
-    request: Amount | None = None
+    million_tokens: dict[str, Decimal] = {}
+    thousand_characters: Decimal | None = None
+    audio_minute: Decimal | None = None
+    image: Decimal | None = None
+    tile: Decimal | None = None
+    step: Decimal | None = None
+    request: Decimal | None = None
 
     def __post_init__(self) -> None:
         if strange := set(self.million_tokens) - TOKEN_CLASSES:
             raise ValueError(f"no class of tokens: {', '.join(sorted(strange))}")
+        amounts = [getattr(self, name) for name in Rates.__struct_fields__ if name != "million_tokens"]
+        if any(amount is not None and amount < 0 for amount in (*amounts, *self.million_tokens.values())):
+            raise ValueError("a price is below zero")
 
 
 class Above(Rates, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Other rates for the whole request once its prompt has more tokens than this."""
+    """Other rates for the whole request once its prompt has more tokens than this. What is not named stays."""
 
     prompt_tokens: Annotated[int, msgspec.Meta(gt=0)]
 
@@ -63,8 +68,12 @@ class Above(Rates, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_d
 class Times(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """A multiple of every rate, but for the classes of tokens it spares."""
 
-    times: Amount
+    times: Decimal
     spares: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.times < 0:
+            raise ValueError("a multiple is below zero")
 
 
 class Window(Times, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -86,7 +95,9 @@ class Window(Times, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_
         return found
 
 
-class ListedPrice(Rates, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"since": "from"}):
+class ListedPrice(
+    Rates, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, rename={"since": "from"}
+):
     """What models cost from a day on (00:00 UTC), until the next entry for the same model. No day: as ever.
 
     `windows` and `terms` multiply what `above` has settled. `terms` are what a request was made under (``batch``,
@@ -120,7 +131,7 @@ class PriceList(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """
 
     revision: str
-    usd_per_thousand_neurons: Amount = Decimal("0.011")
+    usd_per_thousand_neurons: Decimal = Decimal("0.011")
     extends: Literal["packaged"] | None = None
     providers: dict[str, tuple[str, ...]] = {}
     sources: dict[str, Source] = {}

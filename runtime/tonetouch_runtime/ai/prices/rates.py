@@ -3,8 +3,10 @@
 Nothing is rounded here. A rate such as 51293/6 pico-dollars for each millisecond of sound stays a fraction.
 """
 
+from bisect import bisect_left
 from datetime import datetime
 from fractions import Fraction
+from functools import lru_cache
 from math import lcm
 from typing import NamedTuple
 
@@ -13,7 +15,6 @@ from tonetouch_runtime.ai.prices.listed import MINUTES_A_DAY, ListedPrice, Rates
 
 PICO = 10**12
 _MILLION = 10**6
-_NO_MULTIPLE = Times(times=1)  # type: ignore[arg-type]
 
 _UNITS = {
     "thousand_characters": ("character", 1_000),
@@ -44,9 +45,9 @@ class RateTable:
         }
         self._found: dict[tuple[str, str, str, str], Rate | None] = {}
 
-    def named(self, name: str) -> Rate | None:
-        """The rate of a class of tokens or of another unit."""
-        return self._rates.get(name)
+    def has(self, name: str) -> bool:
+        """Whether a class of tokens or another unit has a price of its own."""
+        return name in self._rates
 
     def of(self, quantity: Quantity) -> Rate | None:
         """The rate of a quantity, None where the list has none for it."""
@@ -64,8 +65,15 @@ class RateTable:
         return next((self._rates[name] for name in names if name in self._rates), None)
 
 
+@lru_cache(maxsize=1024)
+def _minute_of_week(at: str) -> int:
+    moment = datetime.fromisoformat(at)
+    return moment.weekday() * MINUTES_A_DAY + moment.hour * 60 + moment.minute
+
+
 def _token_classes(quantity: Quantity) -> list[str]:
     """The classes that a token is priced as, the first that is listed."""
+    names: list[str]
     if quantity.direction == "input":
         names = [quantity.cache if quantity.cache != "none" else "input"]
     elif quantity.cache != "none":
@@ -87,12 +95,12 @@ class Price:
         self.since = listed.since.isoformat() if listed.since else ""
         self.tiers = tuple(tier.prompt_tokens for tier in listed.above)
         self._unit = pico_per_neuron if listed.currency == "neuron" else Fraction(PICO)
-        self._windows = [(*span, window) for window in listed.windows for span in window.spans()]
-        self._tables: dict[tuple[int, Times | None, tuple[str, ...]], RateTable | None] = {}
+        self._windows = [(*span, which) for which, window in enumerate(listed.windows) for span in window.spans()]
+        self._tables: dict[tuple[int, int | None, tuple[str, ...]], RateTable | None] = {}
 
     def table(self, prompt_tokens: int, at: str, terms: tuple[str, ...] = ()) -> RateTable | None:
-        """The rates of a request with this prompt at this time, None where these terms are not listed."""
-        tier = sum(prompt_tokens > threshold for threshold in self.tiers) if self.tiers else 0
+        """The rates of a request with this prompt at this time in UTC, None where these terms are not listed."""
+        tier = bisect_left(self.tiers, prompt_tokens)
         window = self._window(at) if self._windows else None
         key = (tier, window, terms)
         try:
@@ -101,18 +109,20 @@ class Price:
             table = self._tables[key] = self._work_out(tier, window, terms)
             return table
 
-    def _window(self, at: str) -> Times | None:
-        moment = datetime.fromisoformat(at)
-        minute = moment.weekday() * MINUTES_A_DAY + moment.hour * 60 + moment.minute
-        return next((window for start, end, window in self._windows if start <= minute < end), None)
+    def _window(self, at: str) -> int | None:
+        minute = _minute_of_week(at[:16])
+        return next((which for start, end, which in self._windows if start <= minute < end), None)
 
-    def _work_out(self, tier: int, window: Times | None, terms: tuple[str, ...]) -> RateTable | None:
+    def _work_out(self, tier: int, window: int | None, terms: tuple[str, ...]) -> RateTable | None:
         if not self.listed.terms.keys() >= set(terms):
             return None
         prices = _prices(self.listed, self._unit)
         if tier:
             prices |= _prices(self.listed.above[tier - 1], self._unit)
-        for multiple in (window or _NO_MULTIPLE, *(self.listed.terms[term] for term in terms)):
+        multiples: list[Times] = [self.listed.terms[term] for term in terms]
+        if window is not None:
+            multiples.append(self.listed.windows[window])
+        for multiple in multiples:
             prices = {
                 name: price if name in multiple.spares else price * Fraction(multiple.times)
                 for name, price in prices.items()
