@@ -45,7 +45,10 @@ class WorkQueue(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Leases(msgspec.Struct, frozen=True, kw_only=True):
-    """Who does a thing that is to be done once, across processes. Not truth: a lease runs out unless it is renewed."""
+    """One message per key that all processes see, each with a time to live. Not truth: it runs out unless renewed.
+
+    Who does a thing that is to be done once, or what many take a share of.
+    """
 
     name: str
     segment: str
@@ -128,6 +131,7 @@ STREAMS: tuple[Stream, ...] = (
             copy.CopyBegun,
             copy.DraftDiscarded,
             copy.CopyWritten,
+            copy.CopySkipped,
             copy.CopyFailed,
             copy.ContextBuilt,
             copy.RefreshBegun,
@@ -176,7 +180,14 @@ AI_LEASES = Leases(
     promise="Who is asking a model what, by input hash, so that the same question is asked once. Gone within seconds.",
 )
 
-LEASES: tuple[Leases, ...] = (AI_LEASES,)
+AI_SHARES = Leases(
+    name="AI_SHARES",
+    segment="ai-share",
+    owner="every service",
+    promise="What is left of a provider's limit a minute and of a budget a day. Not truth: the ledger knows the sums.",
+)
+
+LEASES: tuple[Leases, ...] = (AI_LEASES, AI_SHARES)
 
 
 def _step(name: str, *, ack_wait_seconds: float = 30.0, max_ack_pending: int = 64) -> Consumer:
@@ -216,7 +227,7 @@ CONSUMERS: tuple[Consumer, ...] = (
         upload.IngestFailed,
         upload.IngestRetried,
     ),
-    _hears("ingest-writing", "AGENTS", "ingest", copy.CopyWritten, copy.CopyFailed),
+    _hears("ingest-writing", "AGENTS", "ingest", copy.CopyWritten, copy.CopySkipped, copy.CopyFailed),
     *(_step(name) for name in QUEUES[0].steps),
     _hears("agents-asking", "INGEST", "agents", upload.AboutWanted),
     _hears("agents-writing", "AGENTS", "agents", copy.CopyAsked),
