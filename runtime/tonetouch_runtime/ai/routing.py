@@ -53,16 +53,22 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Size(msgspec.Struct, frozen=True, kw_only=True):
-    """How large a request is by our own count, in tokens; `prefix_tokens` of the prompt are its unchanging context."""
+    """How large a request is by our own count, in tokens.
+
+    Of the prompt `prefix_tokens` are its unchanging context. Of several texts that are read one by one the largest has
+    `at_once` tokens; null where the prompt is read as a whole.
+    """
 
     prompt_tokens: int
     prefix_tokens: int = 0
     answer_tokens: int = 0
+    at_once: int | None = None
 
     @property
     def window_tokens(self) -> int:
         """What a window has to hold: the prompt with its margin, and the longest answer asked for."""
-        return round(self.prompt_tokens * (1 + MARGIN)) + self.answer_tokens
+        read = self.prompt_tokens if self.at_once is None else self.at_once
+        return round(read * (1 + MARGIN)) + self.answer_tokens
 
 
 Estimate = Callable[[Target, AnyRequest, Size, float], int | None]
@@ -232,7 +238,7 @@ class Routes:
 
 
 def measure(request: AnyRequest) -> Size:
-    """The size of a request. Of several texts that are read one by one, the largest counts."""
+    """The size of a request; nothing where tokens are not what it is measured in."""
     match request:
         case Chat(messages=messages, instructions=instructions, context=context):
             prefix = count_tokens(context)
@@ -241,9 +247,11 @@ def measure(request: AnyRequest) -> Size:
             prompt = prefix + shape + sum(map(count_tokens, rest))
             return Size(prompt_tokens=prompt, prefix_tokens=prefix, answer_tokens=request.max_tokens)
         case Embeddings(texts=texts):
-            return Size(prompt_tokens=max(map(count_tokens, texts), default=0))
+            counts = [count_tokens(text) for text in texts]
+            return Size(prompt_tokens=sum(counts), at_once=max(counts, default=0))
         case Rerank(query=query, passages=passages):
-            return Size(prompt_tokens=count_tokens(query) + max(map(count_tokens, passages), default=0))
+            counts = [count_tokens(query) + count_tokens(passage) for passage in passages]
+            return Size(prompt_tokens=sum(counts), at_once=max(counts, default=0))
         case Translation(text=text):
             tokens = count_tokens(text)
             return Size(prompt_tokens=tokens, answer_tokens=tokens)

@@ -397,9 +397,9 @@ def test_a_request_is_as_large_as_what_is_read_at_once() -> None:
     """A conversation as a whole with its prefix; texts one by one; a passage beside its query."""
     context = Chat(messages=(Message("user", "a" * 30),), context="a" * 3_000, instructions="a" * 300, max_tokens=7)
     assert measure(context) == Size(prompt_tokens=1_110, prefix_tokens=1_000, answer_tokens=7)
-    assert measure(Embeddings(texts=("a" * 30, "a" * 60))).prompt_tokens == 20
-    assert measure(Embeddings(texts=())).prompt_tokens == 0
-    assert measure(Rerank(query="a" * 3, passages=("a" * 30, "a" * 60))).prompt_tokens == 21
+    assert measure(Embeddings(texts=("a" * 30, "a" * 60))) == Size(prompt_tokens=30, at_once=20)
+    assert measure(Embeddings(texts=())).window_tokens == 0
+    assert measure(Rerank(query="a" * 3, passages=("a" * 30, "a" * 60))) == Size(prompt_tokens=32, at_once=21)
     assert measure(Translation(text="a" * 30, source="en", target="de")).window_tokens == 20
     assert measure(Moderation(text="a" * 30)).prompt_tokens == 10
     assert measure(Speech(text="a" * 30)).prompt_tokens == 0
