@@ -33,6 +33,7 @@ from tonetouch_runtime._tables import Database, positions, table_of
 from tonetouch_runtime._telemetry import configure_logs
 from tonetouch_runtime._working import Worker
 from tonetouch_runtime.ai.client import AIClient
+from tonetouch_runtime.ai.composing import connect
 from tonetouch_runtime.errors import Misconfigured, TonetouchError
 from tonetouch_runtime.provisioning import check
 from tonetouch_runtime.settings import Settings
@@ -113,7 +114,8 @@ def _open_databases(app: App, settings: Settings, stack: AsyncExitStack) -> tupl
     read, state = Database.open(settings, app.name, "read"), Database.open(settings, app.name, "state")
     stack.callback(read.close)
     stack.callback(state.close)
-    read.create(positions, *{table_of(entry.model) for router in app.routers for entry in router.keeping})
+    entries = [entry for router in app.routers for entry in router.keeping]
+    read.create(positions, *{table_of(model) for entry in entries for model in (entry.model, *entry.beside)})
     return read, state
 
 
@@ -138,7 +140,9 @@ async def _lay_floor(
     objects = Objects(settings.object_store)
     stack.push_async_callback(objects.close)
     event_log = Log(bus, clock, service=app.name, settle_seconds=settings.settle_seconds)
-    ai = AIClient(service=app.name, bus=bus, log=event_log, objects=objects, clock=clock)
+    upstream = connect(settings, bus=bus, log=event_log, clock=clock)
+    ai = AIClient(service=app.name, bus=bus, log=event_log, objects=objects, clock=clock, upstream=upstream)
+    stack.push_async_callback(ai.close)
     floor = Floor(
         service=app.name,
         settings=settings,
@@ -162,6 +166,7 @@ def _keepers(app: App, bus: Bus, read: Database, lot: Lot) -> dict[str, Keeper]:
             table=table_of(entry.model),
             hears=frozenset(entry.hears),
             project=entry.handler,
+            beside=tuple(table_of(model) for model in entry.beside),
         )
         for entry in keeping
     ]

@@ -6,6 +6,7 @@ sees only the first, or an exception that says the outcome is still unknown.
 """
 
 import asyncio
+import contextlib
 import itertools
 import random
 import time
@@ -179,6 +180,24 @@ class Log:
         within the server's duplicate window.
         """
         return await self._pourer.pour(events)
+
+    async def append_ahead(self, *events: Event) -> "asyncio.Task[Positions]":
+        """Send such facts, and return once the server has them; the task is done when they are on its disk.
+
+        What is done meanwhile is known to have begun even if this process is killed. Several go as one batch, and that
+        is on the disk before this returns.
+        """
+        if len(events) != 1:
+            await self.pour(*events)
+            return asyncio.create_task(_nothing())
+        [event] = events
+        decision = Decision(entity_id=event.entity_id, events=(event,), expected=None)
+        task = asyncio.create_task(self.append(decision))
+        await asyncio.sleep(0)
+        # The server reads a connection in order: its answer to this comes after it has read the append.
+        with contextlib.suppress(nats.errors.Error):
+            await self._bus.nats.flush()
+        return task
 
     async def follow(self, stream: str, entity_id: str, after: int = 0) -> AsyncGenerator[Recorded[Event], None]:
         """One entity's events from `after` on, those that are there first, then as they come. Ends when left."""
@@ -369,6 +388,10 @@ class _Unknown(Exception):
     def __init__(self, words: str, *, conflict: bool = False) -> None:
         super().__init__(words)
         self.conflict = conflict
+
+
+async def _nothing() -> Positions:
+    return {}
 
 
 def _several(what: Event | Sequence[Event]) -> tuple[Event, ...]:

@@ -43,6 +43,20 @@ class Settings(BaseSettings):
     )
     position_wait_seconds: float = Field(default=5.0, gt=0, description="How long a reader waits for its own write.")
 
+    cloudflare_account: str = Field(default="", description="Cloudflare account id: Workers AI answers then.")
+    cloudflare_token: SecretStr = SecretStr("")
+    cloudflare_gateway: str = Field(default="", description="AI Gateway that every call outside goes through.")
+    cloudflare_api_url: str = "https://api.cloudflare.com/client/v4"
+    cloudflare_gateway_url: str = "https://gateway.ai.cloudflare.com/v1"
+    anthropic_key: SecretStr = SecretStr("")
+    anthropic_url: str = "https://api.anthropic.com"
+    openai_base_url: str = Field(default="", description="Any server that speaks like OpenAI: Ollama, vLLM, TEI, ...")
+    openai_key: SecretStr = SecretStr("")
+    gemini_key: SecretStr = SecretStr("")
+    gemini_url: str = "https://generativelanguage.googleapis.com"
+    ai_routes: Path | None = Field(default=None, description="A routing table of your own instead of the packaged one.")
+    ai_prices: Path | None = Field(default=None, description="A price book of your own instead of the packaged one.")
+
     @property
     def object_store(self) -> ObjectStoreAddress:
         """Where the objects lie, and the keys to them."""

@@ -64,7 +64,7 @@ class Job(Attempt, frozen=True, kw_only=True):
         started_at: str,
         recorded_at: str,
     ) -> JobRecorded:
-        """How the attempt ended. Without an `ending` it is unknown what was used; work on this machine is free even so."""
+        """How the attempt ended. Without an `ending` what was used is unknown; work on this machine is free even so."""
         known = msgspec.structs.asdict(ending or Ending(cost_pico_usd=0 if self.provider == "local" else None))
         usage: Usage = known.pop("usage")
         return JobRecorded(

@@ -25,8 +25,7 @@ MOST_TEXTS = 25
 """Texts in one call to an embedding model."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whose:
+class Whose(msgspec.Struct, frozen=True, kw_only=True):
     """Whom a call is made for and why. Without a `job_id` it is a job of its own.
 
     Whoever tries again under the same `job_id` says one `attempt` more. `share` keeps the answer for everybody who asks
@@ -91,7 +90,7 @@ class Question:
 
     @classmethod
     def private(cls, request: AnyRequest, policy: Sequence[str], prompt: str = "") -> Question:
-        """A question that nobody can ask again: a short one could be guessed from its hash, and the ledger is for ever."""
+        """A question nobody can ask again: a short one could be guessed from its hash, and the ledger is for ever."""
         return cls(request=request, policy=policy, prompt=prompt, salt=os.urandom(32).hex())
 
     @property

@@ -8,8 +8,7 @@ import re
 import msgspec
 import structlog
 
-from tonetouch_contracts.identity import JobId
-from tonetouch_contracts.job import JobRecorded, JobStarted
+from tonetouch_contracts.job import Attempt, JobRecorded, JobStarted
 from tonetouch_runtime._object_store import ObjectMissing, ObjectTooLarge
 from tonetouch_runtime._objects import Objects
 from tonetouch_runtime.ai.accounting import Ending, Job
@@ -25,22 +24,18 @@ log = structlog.get_logger()
 class KeptAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What a model answered, and the attempt that was paid for it."""
 
-    job_id: JobId
-    attempt: int
-    provider: str
-    model: str
+    job: Job
     result: AnyResult
     ending: Ending
     started_at: str
-    input_ref: str | None = None
 
-    def is_of(self, job: Job) -> bool:
+    def is_of(self, job: Attempt) -> bool:
         """Whether this very attempt was answered so: it may have been killed before it could say so."""
-        return (self.job_id, self.attempt) == (job.job_id, job.attempt)
+        return (self.job.job_id, self.job.attempt) == (job.job_id, job.attempt)
 
-    def recorded(self, job: Job, *, output_ref: str | None, recorded_at: str) -> JobRecorded:
+    def recorded(self, *, output_ref: str | None, recorded_at: str) -> JobRecorded:
         """The row of the attempt that was answered so; it is the same whoever writes it."""
-        return job.recorded(
+        return self.job.recorded(
             ending=self.ending,
             output_ref=output_ref,
             output_hash=self.output_hash,
@@ -102,7 +97,7 @@ async def closing(objects: Objects, started: JobStarted, recorded_at: str) -> Jo
     job = Job.of(started)
     kept = await Answers(objects).find(started.input_hash) if _HASH.fullmatch(started.input_hash) else None
     if kept is not None and kept.is_of(job):
-        return kept.recorded(job, output_ref=answer_key(job.input_hash), recorded_at=recorded_at)
+        return kept.recorded(output_ref=answer_key(job.input_hash), recorded_at=recorded_at)
     return job.recorded(
         outcome="unknown",
         error_type="Lost",

@@ -175,18 +175,8 @@ class Calls:
 
     async def _look(self, flight: _Flight) -> None:
         """Find the answer, or take the lease to ask for it, or neither: somebody else is asking."""
-        if not flight.ask.share:
-            return
-        # The lease is asked for meanwhile: mostly there is no answer yet, and it is needed.
-        taking = asyncio.create_task(self._leases.take(flight.input_hash))
-        try:
-            found = await self._found(flight, "exact_hit")
-        finally:
-            lease = await taking
-        if not found:
-            flight.lease = lease
-        elif lease is not None:
-            await lease.release()
+        if flight.ask.share and not await self._found(flight, "exact_hit"):
+            flight.lease = await self._leases.take(flight.input_hash)
 
     async def _wait(self, flight: _Flight) -> None:
         """Until another process has the answer, or has given up or died: then it is ours to ask."""
@@ -206,8 +196,7 @@ class Calls:
         if kept.is_of(flight.ask.job):
             # Ours from before a kill: it was paid for, and that is what the ledger has to say.
             cache = "miss"
-            job = msgspec.structs.replace(flight.ask.job, provider=kept.provider, model=kept.model)
-            row = kept.recorded(job, output_ref=answer_key(flight.input_hash), recorded_at=self._now())
+            row = kept.recorded(output_ref=answer_key(flight.input_hash), recorded_at=self._now())
         else:
             row = self._reused(flight.ask, kept, cache, flight.began, self._now())
         await self._record([flight], [row])
@@ -217,30 +206,34 @@ class Calls:
     async def _ask(self, group: Sequence[_Flight]) -> None:
         """Ask for a group of questions in one call, of one target after the other until one answers."""
         request, asked = merged([flight.ask.request for flight in group]), group[0].ask
-        failed: set[str] = set()
+        failed: dict[str, str] = {}
         last: ProviderFailed | None = None
         for number in range(MOST_TRIES):
-            try:
-                way = await self._upstream.choose(request, asked.job, excluded=failed)
-            except AIUnavailable:
-                if last is None or not self._upstream.will_pass(last):
-                    raise last or AIUnavailable("no target is left") from last
-                failed.clear()  # nobody else can: the same ones once more, at the pace they asked for
-                way = await self._upstream.choose(request, asked.job)
+            way = await self._next_way(request, asked.job, failed, last)
             for flight in group:
                 flight.take(way, number)
             try:
-                await self._attempt(group, request, way)
+                return await self._attempt(group, request, way)
             except ProviderFailed as error:
-                if asked.live is not None and asked.live.pieces:
+                if (asked.live is not None and asked.live.pieces) or number + 1 == MOST_TRIES:
                     raise  # somebody has read the beginning: another model would tell another story
                 await self._record_failure(group, error)
-                failed.add(way.target.name)
+                failed[way.target.name] = f"it failed for this call: {error.failure}"
                 last = error
-            else:
-                return
-        assert last is not None
-        raise last
+        raise AssertionError("the last try returns or raises")
+
+    async def _next_way(
+        self, request: AnyRequest, job: Job, failed: dict[str, str], last: ProviderFailed | None
+    ) -> Way:
+        try:
+            return await self._upstream.choose(request, job, failed=failed)
+        except (AIUnavailable, ProviderFailed):
+            if last is None:
+                raise
+            if not self._upstream.will_pass(last):
+                raise last from None
+        failed.clear()  # nobody else can: the same ones once more, at the pace they asked for
+        return await self._upstream.choose(request, job)
 
     async def _attempt(self, group: Sequence[_Flight], request: AnyRequest, way: Way) -> None:
         """One call upstream: started before, kept and recorded after."""
@@ -264,8 +257,8 @@ class Calls:
         ways = (self._keep(flight, answer) for flight, answer in zip(group, answers, strict=True))
         output_refs = await asyncio.gather(*ways)
         rows = [
-            answer.recorded(flight.job, output_ref=output_ref, recorded_at=self._now())
-            for flight, answer, output_ref in zip(group, answers, output_refs, strict=True)
+            answer.recorded(output_ref=output_ref, recorded_at=self._now())
+            for answer, output_ref in zip(answers, output_refs, strict=True)
         ]
         await self._record(group, rows)
         await turn.settle(endings)
@@ -334,11 +327,12 @@ class Calls:
         )
 
     def _reused(self, ask: Ask, answer: KeptAnswer, cache: CacheClass, began: float, started_at: str) -> JobRecorded:
-        of_it = {"provider": answer.provider, "model": answer.model, "input_ref": answer.input_ref}
+        paid = answer.job
+        of_it = {"provider": paid.provider, "model": paid.model, "gateway": paid.gateway, "input_ref": paid.input_ref}
         saved = {"avoided_pico_usd": answer.ending.cost_pico_usd, "price_revision": answer.ending.price_revision}
-        return msgspec.structs.replace(ask.job, **of_it).recorded(  # type: ignore[arg-type]
+        return msgspec.structs.replace(ask.job, **of_it).recorded(
             cache=cache,
-            ending=msgspec.structs.replace(NOTHING, latency_ms=milliseconds_since(began), **saved),  # type: ignore[arg-type]
+            ending=msgspec.structs.replace(NOTHING, latency_ms=milliseconds_since(began), **saved),
             output_ref=answer_key(ask.job.input_hash),
             output_hash=answer.output_hash,
             started_at=started_at,
@@ -350,16 +344,7 @@ class Calls:
 
 
 def _kept(flight: _Flight, result: Any, ending: Ending, started_at: str) -> KeptAnswer:
-    return KeptAnswer(
-        job_id=flight.job.job_id,
-        attempt=flight.job.attempt,
-        provider=flight.job.provider,
-        model=flight.job.model,
-        result=result,
-        ending=ending,
-        started_at=started_at,
-        input_ref=flight.job.input_ref,
-    )
+    return KeptAnswer(job=flight.job, result=result, ending=ending, started_at=started_at)
 
 
 def _same(one: Job, other: Job) -> bool:

@@ -5,10 +5,9 @@ being asked right now, here or in another process, is waited for; only the rest 
 """
 
 import asyncio
-import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -18,35 +17,30 @@ from tonetouch_runtime._clock import Clock
 from tonetouch_runtime._log import Log
 from tonetouch_runtime._objects import Objects
 from tonetouch_runtime.ai.accounting import Job, Step, accounted
-from tonetouch_runtime.ai.asking import (
-    MOST_TEXTS,
-    TYPES,
-    AITask,
-    Embedded,
-    Generated,
-    Question,
-    TextToEmbed,
-    canonical,
-    digest,
-)
+from tonetouch_runtime.ai.asking import MOST_TEXTS, Answered, Embedded, Question, TextToEmbed, Whose, digest
 from tonetouch_runtime.ai.caching import Answers, input_key
 from tonetouch_runtime.ai.calling import Ask, Calls, Landed
 from tonetouch_runtime.ai.errors import AIInputRefused
 from tonetouch_runtime.ai.flight import LEASE_SECONDS, Leases
-from tonetouch_runtime.ai.local import Fact, Template
-from tonetouch_runtime.ai.providers import Answer, LocalProvider, Provider
+from tonetouch_runtime.ai.streaming import Live, Streamed
+from tonetouch_runtime.ai.tasks import AnyRequest, Chat, Embeddings, EmbeddingsResult, Request, Result
+from tonetouch_runtime.ai.upstream import Upstream
+
+R = TypeVar("R", bound=Result)
+
+NOBODY = "none"
+"""Provider and model of an attempt that ended before it had one."""
 
 
 class AIClient:
     """Every call to a model goes through here, and every call is accounted for.
 
-    `share` keeps the answer for everybody who asks the same. What a person wrote or said is never shared: there is no
-    object and no lease then, and not even the hash in the ledger tells what was asked. `keep_input` keeps a shared
-    input beside its answer. Without a `job_id` a call is a job of its own.
+    `Whose` says what a call is for. What a person wrote or said is never shared (``share=False``): there is no object
+    and no lease then, and not even the hash in the ledger tells what was asked.
 
     All calls raise AIUnavailable where a setting must change, AIInputRefused where this input will never be answered,
-    Unavailable where the log or the store does not answer. A caller that leaves early cancels nothing: the answer is
-    kept for the next one.
+    AIBudgetSpent where there is no money left, ProviderFailed where every provider failed, Unavailable where the log or
+    the store does not answer. A caller that leaves early cancels nothing: the answer is kept for the next one.
     """
 
     def __init__(
@@ -57,82 +51,45 @@ class AIClient:
         log: Log,
         objects: Objects,
         clock: Clock,
-        provider: Provider | None = None,
+        upstream: Upstream,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._log = log
         self._clock = clock
-        self._provider = provider or LocalProvider()
+        self._upstream = upstream
         leases = Leases(bus, owner=service, seconds=lease_seconds)
-        self._calls = Calls(log=log, clock=clock, answers=Answers(objects), leases=leases)
+        self._calls = Calls(log=log, clock=clock, answers=Answers(objects), leases=leases, upstream=upstream)
+        self._reading: set[asyncio.Task[Any]] = set()
 
-    async def embed(
-        self, texts: Sequence[TextToEmbed], *, feature: str, share: bool = True, keep_input: bool = True
-    ) -> list[Embedded]:
+    async def ask(self, request: Request[R], whose: Whose) -> Answered[R]:
+        """Ask one question of any task."""
+        ask = await self._asked(request, whose)
+        [landed] = await self._calls.make([ask])
+        return _answered(ask, landed)
+
+    async def stream(self, request: Request[R], whose: Whose) -> Streamed[R]:
+        """Ask a question whose answer is read while it comes. Only `Chat` and `Speech` come in pieces."""
+        ask = await self._asked(request, whose, live=Live())
+        live = self._calls.reading(ask)
+
+        async def landing() -> Answered[R]:
+            [landed] = await self._calls.make([ask])
+            return _answered(ask, landed)
+
+        task = asyncio.create_task(landing())
+        self._reading.add(task)
+        task.add_done_callback(self._read)
+        return Streamed(live, asyncio.shield(task))
+
+    async def embed(self, texts: Sequence[TextToEmbed], whose: Whose) -> list[Embedded]:
         """The vectors of texts, in their order. Each text is a job; those not known yet go to the model 25 at a time.
 
-        Where one text fails the call raises; the others are kept and need not be paid for again.
+        Where one text fails the call raises; the others are kept and need not be paid for again. Subject, job and
+        attempt are those of each text.
         """
-        provider, words = self._provider, [one.text for one in texts]
-        asks = [
-            self._ask(
-                self._question("embed", [digest(_utf8(one.text))], private=not share),
-                _Whose(feature=feature, subject=one.subject, job_id=one.job_id, attempt=one.attempt),
-                share=share,
-                readable={"text": one.text} if keep_input else None,
-            )
-            for one in texts
-        ]
-        landed = await self._calls.make(
-            asks, lambda wanted: provider.embed([words[number] for number in wanted]), at_most=MOST_TEXTS
-        )
+        asks = [self._ask(_one_text(one.text), _of_the_text(whose, one)) for one in texts]
+        landed = await self._calls.make(asks, at_most=MOST_TEXTS)
         return [_embedded(ask, one) for ask, one in zip(asks, landed, strict=True)]
-
-    async def describe_image(
-        self,
-        image: bytes,
-        facts: Mapping[str, str],
-        *,
-        feature: str,
-        subject: str,
-        job_id: str | None = None,
-        attempt: int = 1,
-        share: bool = True,
-        keep_input: bool = True,
-    ) -> Generated:
-        """Alt text for an image. Of its input the facts are kept and the image's hash, not the image."""
-        contents = [await asyncio.to_thread(digest, image), digest(canonical(facts))]
-        ask = self._ask(
-            self._question("describe_image", contents, private=not share),
-            _Whose(feature=feature, subject=subject, job_id=job_id, attempt=attempt),
-            share=share,
-            readable={"facts": facts} if keep_input else None,
-        )
-        return await self._generated(ask, lambda: self._provider.describe_image(image, facts))
-
-    async def write(
-        self,
-        facts: Sequence[Fact],
-        template: Template,
-        *,
-        prompt: str,
-        feature: str,
-        subject: str,
-        job_id: str | None = None,
-        attempt: int = 1,
-        share: bool = True,
-        keep_input: bool = True,
-    ) -> Generated:
-        """A text from these facts and nothing else. `prompt` names the template as ``name@version``."""
-        # A template that was changed without a new version is another question all the same.
-        contents = [digest(canonical(facts)), digest(canonical(template))]
-        ask = self._ask(
-            self._question("write", contents, prompt=prompt, private=not share),
-            _Whose(feature=feature, subject=subject, job_id=job_id, attempt=attempt),
-            share=share,
-            readable={"facts": facts, "template": template} if keep_input else None,
-        )
-        return await self._generated(ask, lambda: self._provider.write(facts, template))
 
     def step(
         self,
@@ -146,71 +103,112 @@ class AIClient:
         attempt: int = 1,
     ) -> AbstractAsyncContextManager[Step]:
         """Account a step of work that calls no model as if it were a call; `accounted` says what it promises."""
-        whose = _Whose(feature=feature, subject=subject, job_id=job_id, attempt=attempt)
-        job = self._job(whose, type=type, provider="local", model=model, gateway=None, input_hash=input_hash)
+        job = Job(
+            job_id=JobId(job_id or self._clock.new_id()),
+            attempt=attempt,
+            type=type,
+            feature=feature,
+            subject=subject,
+            purpose="serve",
+            priority="ingest",
+            provider="local",
+            gateway=None,
+            model=model,
+            input_hash=input_hash,
+            input_ref=None,
+        )
         return accounted(self._log, self._clock, job)
 
-    def _question(self, task: AITask, contents: list[str], *, prompt: str = "", private: bool) -> Question:
-        # A short question can be guessed from its hash, and the ledger is for ever: bytes that nobody keeps prevent it.
-        salt = [os.urandom(32).hex()] if private else []
-        return Question(task=task, model=self._provider.model(task), prompt=prompt, contents=contents + salt)
+    async def close(self) -> None:
+        """Let go of connections to providers."""
+        await self._upstream.close()
 
-    def _ask(self, question: Question, whose: "_Whose", *, share: bool, readable: object) -> Ask:
-        provider, input_hash = self._provider, question.input_hash
-        keeps_input = share and readable is not None
-        job = self._job(
-            whose,
-            type=TYPES[question.task],
-            provider=provider.name,
-            model=question.model,
-            gateway=provider.gateway,
-            input_hash=input_hash,
-            input_ref=input_key(input_hash) if keeps_input else None,
+    async def _asked(self, request: Request[R], whose: Whose, live: Live | None = None) -> Ask:
+        # Hashing a picture or a recording takes a while.
+        return (
+            await asyncio.to_thread(self._ask, request, whose, live)
+            if _is_large(request)
+            else self._ask(request, whose, live)
         )
-        return Ask(job=job, share=share, input_body=question.to_keep(readable) if keeps_input else None)
 
-    def _job(self, whose: "_Whose", **what: Any) -> Job:
-        job_id = JobId(whose.job_id or self._clock.new_id())
-        return Job(
-            job_id=job_id,
+    def _ask(self, request: Request[R], whose: Whose, live: Live | None = None) -> Ask:
+        asked = cast(AnyRequest, request)
+        policy = self._upstream.policy(asked.task(), whose.feature)
+        make = Question if whose.share else Question.private
+        question = make(request=asked, policy=policy, prompt=whose.prompt or "")
+        input_hash, keeps_input = question.input_hash, whose.share and whose.keep_input
+        job = Job(
+            job_id=JobId(whose.job_id or self._clock.new_id()),
             attempt=whose.attempt,
+            type=asked.task(),
             feature=whose.feature,
             subject=whose.subject,
-            **{"input_ref": None, **what},
+            user=whose.user,
+            purpose=whose.purpose,
+            priority=whose.priority,
+            provider=NOBODY,
+            gateway=None,
+            model=NOBODY,
+            prompt=whose.prompt,
+            input_hash=input_hash,
+            context_hash=digest(asked.context.encode()) if isinstance(asked, Chat) and asked.context else None,
+            input_ref=input_key(input_hash) if keeps_input else None,
+        )
+        return Ask(
+            request=asked,
+            job=job,
+            share=whose.share,
+            input_body=question.to_keep() if keeps_input else None,
+            live=live,
         )
 
-    async def _generated(self, ask: Ask, call: Callable[[], Answer]) -> Generated:
-        [landed] = await self._calls.make([ask], lambda _: [call()])
-        return Generated(
-            text=landed.answer.text or "", job_id=ask.job.job_id, model=landed.answer.model, cache=landed.cache
-        )
+    def _read(self, task: asyncio.Task[Any]) -> None:
+        self._reading.discard(task)
+        # Whoever read along may have left: then nobody else takes note of a failure.
+        if not task.cancelled():
+            task.exception()
 
 
-class _Whose(msgspec.Struct, frozen=True, kw_only=True):
-    """What a call is made for; a job of its own without a `job_id`."""
+_LARGE_BYTES = 64 << 10
 
-    feature: str
-    subject: str
-    job_id: str | None
-    attempt: int
+
+def _is_large(request: Any) -> bool:
+    media = getattr(request, "image", None) or getattr(request, "audio", None) or b""
+    return len(media) > _LARGE_BYTES
+
+
+def _one_text(text: str) -> Embeddings:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise AIInputRefused("The text is not valid Unicode.") from None
+    return Embeddings(texts=(text,))
+
+
+def _of_the_text(whose: Whose, text: TextToEmbed) -> Whose:
+    return msgspec.structs.replace(whose, subject=text.subject, job_id=text.job_id, attempt=text.attempt)
+
+
+def _answered(ask: Ask, landed: Landed) -> Answered[Any]:
+    return Answered(
+        result=landed.answer.result,
+        job_id=ask.job.job_id,
+        provider=landed.answer.job.provider,
+        model=landed.answer.job.model,
+        cache=landed.cache,
+    )
 
 
 def _embedded(ask: Ask, landed: Landed) -> Embedded:
     # NumPy comes with the engines' extra; whoever asks for vectors has it.
     import numpy as np
 
-    vector = np.frombuffer(landed.answer.vector or b"", dtype="<f4")
+    assert isinstance(landed.answer.result, EmbeddingsResult)
+    vector = np.frombuffer(landed.answer.result.vectors[0], dtype="<f4")
     return Embedded(
         vector=vector,
-        model=landed.answer.model,
+        model=landed.answer.job.model,
         dimension=len(vector),
         job_id=ask.job.job_id,
         cache=landed.cache,
     )
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise AIInputRefused("The text is not valid Unicode.") from None

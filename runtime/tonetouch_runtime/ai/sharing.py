@@ -1,6 +1,7 @@
 """Several questions in one call, and each one's share of the answer."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import msgspec
 
@@ -22,7 +23,7 @@ def merged(requests: Sequence[AnyRequest]) -> AnyRequest:
 def parted(reply: Reply, requests: Sequence[AnyRequest]) -> list[Reply]:
     """The reply to each of the requests that were asked together.
 
-    The provider tells what all of them used. It is divided by the bytes of the texts, and the parts add up to the whole.
+    The provider tells what all of them used. It is divided by the bytes of the texts; the parts add up to the whole.
     """
     if len(requests) == 1:
         return [reply]
@@ -54,4 +55,4 @@ def _portions(amount: int, weights: Sequence[int]) -> list[int]:
     for weight in weights:
         seen += weight
         sums.append(amount * seen // total)
-    return [after - before for before, after in zip(sums, sums[1:], strict=False)]
+    return [after - before for before, after in pairwise(sums)]

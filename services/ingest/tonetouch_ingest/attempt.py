@@ -6,6 +6,7 @@ from tonetouch_contracts.identity import JobId, TrackId
 from tonetouch_contracts.track import Audio
 from tonetouch_contracts.upload import AudioStaged, StepName
 from tonetouch_ingest.upload import Upload
+from tonetouch_runtime.ai import Whose
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,3 +40,14 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     def subject(self) -> str:
         """Whom the ledger bills."""
         return f"track:{self.track_id}"
+
+    @property
+    def whose(self) -> Whose:
+        """What a model is asked for, and with which patience."""
+        return Whose(
+            feature=self.feature,
+            subject=self.subject,
+            job_id=self.job_id,
+            attempt=self.number,
+            priority="ingest",
+        )

@@ -11,21 +11,16 @@ from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.listening.cover import MAXIMUM_BYTES
 from tonetouch_ingest.shelving import picture_key
 from tonetouch_runtime import Floor, ObjectMissing, ObjectStoreUnavailable
+from tonetouch_runtime.ai.tasks import ImageDescription
 
 
 async def describe_cover(attempt: Attempt, floor: Floor) -> Sequence[Event]:
     """Have the picture described, from its pixels and from the names that are known."""
     staged = attempt.staged
     image = await _picture_of(attempt, floor)
-    described = await floor.ai.describe_image(
-        image,
-        {"title": staged.album or staged.title, "by": staged.artist},
-        feature=attempt.feature,
-        subject=attempt.subject,
-        job_id=attempt.job_id,
-        attempt=attempt.number,
-    )
-    return (CoverDescribed(track_id=attempt.track_id, alt=described.text, job_id=described.job_id),)
+    facts = (("title", staged.album or staged.title), ("by", staged.artist))
+    described = await floor.ai.ask(ImageDescription(image=image, facts=facts), attempt.whose)
+    return (CoverDescribed(track_id=attempt.track_id, alt=described.result.text, job_id=described.job_id),)
 
 
 async def _picture_of(attempt: Attempt, floor: Floor) -> bytes:

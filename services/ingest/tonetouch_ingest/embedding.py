@@ -17,7 +17,7 @@ from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.description import describe
 from tonetouch_ingest.listening.lyrics import parse_lyrics, passages
 from tonetouch_runtime import Floor
-from tonetouch_runtime.ai import Embedded, TextToEmbed
+from tonetouch_runtime.ai import Embedded, TextToEmbed, Whose
 
 FEATURE = "ingest.embed"
 
@@ -43,7 +43,7 @@ async def embed(attempts: Sequence[Attempt], floor: Floor) -> Mapping[TrackId, S
         TextToEmbed(text=one.text, subject=one.attempt.subject, job_id=one.job_id, attempt=one.attempt.number)
         for one in batches
     ]
-    answers = await floor.ai.embed(wanted, feature=FEATURE)
+    answers = await floor.ai.embed(wanted, Whose(feature=FEATURE, subject="", priority="ingest"))
     found: dict[TrackId, list[Event]] = {attempt.track_id: [] for attempt in attempts}
     for one, answer in zip(batches, answers, strict=True):
         found[one.attempt.track_id].append(_done(one, answer))

@@ -34,7 +34,7 @@ from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.learning import EmbeddingRow, ShelfRow, name_key
 from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Hit, Vector
 from tonetouch_runtime import Floor, Refused, Router, Unavailable, decode_cursor, encode_cursor, page_size
-from tonetouch_runtime.ai import AIInputRefused, TextToEmbed
+from tonetouch_runtime.ai import AIInputRefused, TextToEmbed, Whose
 
 router = Router()
 
@@ -138,9 +138,9 @@ def _start(cursor: str | None) -> int:
 
 async def _meaning(text: str, floor: Floor) -> Vector:
     # What a person types is theirs: the answer is shared with nobody and the text is kept nowhere.
-    asked = [TextToEmbed(text=text, subject="search")]
+    whose = Whose(feature="search", subject="search", share=False, keep_input=False)
     try:
-        [answer] = await floor.ai.embed(asked, feature="search", share=False, keep_input=False)
+        [answer] = await floor.ai.embed([TextToEmbed(text=text, subject="search")], whose)
     except AIInputRefused as error:
         raise Refused("invalid", str(error)) from None
     if (answer.model, answer.dimension) != (TRACKS.model, TRACKS.dimension):

@@ -11,8 +11,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import msgspec
@@ -20,11 +20,12 @@ import msgspec
 from tonetouch_contracts.job import JobRecorded, JobStarted
 from tonetouch_contracts.manifest import stream_of
 from tonetouch_runtime import Bus, Log, Objects, Settings, SystemClock
-from tonetouch_runtime.ai import Embedded, TextToEmbed
-from tonetouch_runtime.ai.asking import AITask
+from tonetouch_runtime.ai import Embedded, TextToEmbed, Whose
 from tonetouch_runtime.ai.client import AIClient
-from tonetouch_runtime.ai.local import Fact, Template
-from tonetouch_runtime.ai.providers import Answer, LocalProvider
+from tonetouch_runtime.ai.composing import connect
+from tonetouch_runtime.ai.providers import Piece, Reply, Target
+from tonetouch_runtime.ai.providers.local import LocalProvider
+from tonetouch_runtime.ai.tasks import AnyRequest, Chat, Embeddings, Speech
 from tonetouch_runtime.provisioning import apply
 
 PATIENCE_SECONDS = 20.0
@@ -43,27 +44,32 @@ class CountingProvider:
         self.gate: Callable[[], object] = lambda: None
         self._local = LocalProvider()
 
-    def model(self, task: AITask) -> str:
-        return self._local.model(task)
+    async def call(self, target: Target, request: AnyRequest, *, about: Mapping[str, str] | None = None) -> Reply:
+        await self._count(request)
+        return await self._local.call(target, request, about=about)
 
-    def embed(self, texts: Sequence[str]) -> list[Answer]:
-        self.batches.append(list(texts))
-        self._count()
-        return self._local.embed(texts)
+    async def stream(
+        self, target: Target, request: Chat | Speech, *, about: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Piece, None]:
+        await self._count(request)
+        async with aclosing(self._local.stream(target, request, about=about)) as pieces:
+            async for piece in pieces:
+                yield piece
 
-    def describe_image(self, image: bytes, facts: Mapping[str, str]) -> Answer:
-        self._count()
-        return self._local.describe_image(image, facts)
+    async def close(self) -> None:
+        await self._local.close()
 
-    def write(self, facts: Sequence[Fact], template: Template) -> Answer:
-        self._count()
-        return self._local.write(facts, template)
-
-    def _count(self) -> None:
+    async def _count(self, request: AnyRequest) -> None:
+        if isinstance(request, Embeddings):
+            self.batches.append(list(request.texts))
         self.calls += 1
-        self.gate()
+        await asyncio.to_thread(self.gate)
         if self.failures:
             raise self.failures.pop(0)
+
+
+TEST = Whose(feature="test", subject="test")
+PRIVATE = Whose(feature="search", subject="search", share=False, keep_input=False)
 
 
 class Connected(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +104,7 @@ async def connected(settings: Settings, *, lease_seconds: float = 10.0) -> Async
             log=log,
             objects=objects,
             clock=clock,
-            provider=provider,
+            upstream=connect(settings, bus=bus, log=log, clock=clock, providers={"local": provider}),
             lease_seconds=lease_seconds,
         )
         yield Connected(ai=ai, provider=provider, bus=bus, log=log, objects=objects)
@@ -149,7 +155,7 @@ def the_same(number: int = 1, text: str = "a slow sad piano piece") -> list[Text
 
 async def ask_singly(ai: AIClient, number: int) -> list[Embedded]:
     """The same question in so many calls at once."""
-    found = await asyncio.gather(*(ai.embed([text], feature="test") for text in the_same(number)))
+    found = await asyncio.gather(*(ai.embed([text], TEST) for text in the_same(number)))
     return [one for [one] in found]
 
 

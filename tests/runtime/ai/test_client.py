@@ -6,17 +6,32 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 
+import msgspec
 import numpy as np
 import pytest
 
-from tests.runtime.ai.clients import Connected, ask_singly, caches, connected, provision_ai, rows, shut, the_same, until
+from tests.runtime.ai.clients import (
+    PRIVATE,
+    TEST,
+    Connected,
+    ask_singly,
+    caches,
+    connected,
+    provision_ai,
+    rows,
+    shut,
+    the_same,
+    until,
+)
 from tests.runtime.ai.pictures import ORANGE, encoded, flat
 from tonetouch_runtime import Objects, Refused, Settings, SystemClock, Unavailable
 from tonetouch_runtime._object_store import ObjectStoreUnavailable
-from tonetouch_runtime.ai import AIInputRefused, AIUnavailable, TextToEmbed
+from tonetouch_runtime.ai import AIInputRefused, AIUnavailable, TextToEmbed, Whose
 from tonetouch_runtime.ai.client import AIClient
+from tonetouch_runtime.ai.composing import connect
 from tonetouch_runtime.ai.local import EngineMissing, Fact, LocalEngines, Pattern
-from tonetouch_runtime.ai.providers import LocalProvider
+from tonetouch_runtime.ai.providers.local import LocalProvider
+from tonetouch_runtime.ai.tasks import Chat, ImageDescription
 
 TEMPLATE = ((Pattern("{title} is by {by}.", needs=("title", "by")),),)
 FACTS = (Fact(id="1", name="title", value="Rain"), Fact(id="2", name="by", value="Ada"))
@@ -32,8 +47,8 @@ async def _client(settings: Settings) -> AsyncIterator[Connected]:
 async def test_a_text_gets_the_vector_of_the_engine(client: Connected) -> None:
     """What the client gives is what the engine makes, to the last bit, first and from the cache."""
     expected = LocalEngines().embed(["a slow sad piano piece"])
-    [first] = await client.ai.embed(the_same(), feature="test")
-    [second] = await client.ai.embed(the_same(), feature="test")
+    [first] = await client.ai.embed(the_same(), TEST)
+    [second] = await client.ai.embed(the_same(), TEST)
     for found in (first, second):
         assert found.vector.dtype == np.float32
         assert np.array_equal(found.vector, expected.vectors[0])
@@ -45,7 +60,8 @@ async def test_a_text_gets_the_vector_of_the_engine(client: Connected) -> None:
 async def test_an_attempt_has_one_start_and_one_end(client: Connected) -> None:
     """Both rows carry the same identity; the end says what was used, in tokens the engine counted and at no cost."""
     [found] = await client.ai.embed(
-        [TextToEmbed(text="rain", subject="track:1", job_id="j-1", attempt=3)], feature="ingest.embed"
+        [TextToEmbed(text="rain", subject="track:1", job_id="j-1", attempt=3)],
+        Whose(feature="ingest.embed", subject=""),
     )
     [start], [end] = await rows(client.bus)
     expected = LocalEngines().embed(["rain"])
@@ -71,11 +87,12 @@ async def test_a_picture_is_described_and_a_text_is_written(client: Connected) -
     """Both are rows of their own type, and both are answered from the cache the second time."""
     image = encoded(flat(ORANGE))
     for expected in ("miss", "exact_hit"):
-        alt = await client.ai.describe_image(image, {"title": "Rain"}, feature="test", subject="track:1")
-        about = await client.ai.write(FACTS, TEMPLATE, prompt="about@1", feature="test", subject="track:1")
+        alt = await client.ai.ask(ImageDescription(image=image, facts=(("title", "Rain"),)), TEST)
+        written = Chat(messages=(), facts=FACTS, template=TEMPLATE)
+        about = await client.ai.ask(written, msgspec.structs.replace(TEST, prompt="about@1"))
         assert (alt.cache, about.cache) == (expected, expected)
-        assert alt.text.startswith("“Rain”")
-        assert about.text == "Rain is by Ada."
+        assert alt.result.text.startswith("“Rain”")
+        assert about.result.text == "Rain is by Ada."
     started, recorded = await rows(client.bus)
     assert sorted(row.type for row in started) == ["chat", "image_description"]
     assert Counter(row.type for row in recorded) == {"chat": 2, "image_description": 2}
@@ -102,9 +119,9 @@ async def test_two_hundred_callers_of_one_client_make_one_call(client: Connected
 async def test_of_twenty_five_texts_only_the_new_ones_go_upstream(client: Connected) -> None:
     """Ten are known: the other fifteen go together, in one call; each of them has a row."""
     texts = [TextToEmbed(text=f"text {number}", subject="track:1") for number in range(25)]
-    await client.ai.embed(texts[:10], feature="test")
+    await client.ai.embed(texts[:10], TEST)
     client.provider.batches.clear()
-    found = await client.ai.embed(texts, feature="test")
+    found = await client.ai.embed(texts, TEST)
     assert client.provider.batches == [[f"text {number}" for number in range(10, 25)]]
     assert [one.cache for one in found] == ["exact_hit"] * 10 + ["miss"] * 15
     singly = LocalEngines().embed([one.text for one in texts])
@@ -116,19 +133,17 @@ async def test_of_twenty_five_texts_only_the_new_ones_go_upstream(client: Connec
 
 async def test_a_call_upstream_has_at_most_twenty_five_texts(client: Connected) -> None:
     """More are shared out over several calls, and come back in their order."""
-    found = await client.ai.embed(
-        [TextToEmbed(text=f"text {number}", subject="track:1") for number in range(60)], feature="test"
-    )
+    found = await client.ai.embed([TextToEmbed(text=f"text {number}", subject="track:1") for number in range(60)], TEST)
     assert sorted(map(len, client.provider.batches)) == [10, 25, 25]
     assert np.array_equal(found[59].vector, LocalEngines().embed(["text 59"]).vectors[0])
 
 
 async def test_the_same_text_twice_in_a_batch_is_asked_once(client: Connected) -> None:
     """A refrain is a text like any other: its second row says that it was shared."""
-    found = await client.ai.embed(the_same(2), feature="test")
+    found = await client.ai.embed(the_same(2), TEST)
     assert client.provider.batches == [["a slow sad piano piece"]]
     assert [one.cache for one in found] == ["miss", "coalesced"]
-    assert await client.ai.embed([], feature="test") == []
+    assert await client.ai.embed([], TEST) == []
 
 
 async def test_a_failing_engine_is_recorded_and_not_cached(client: Connected) -> None:
@@ -136,7 +151,7 @@ async def test_a_failing_engine_is_recorded_and_not_cached(client: Connected) ->
     gate = threading.Event()
     client.provider.gate = shut(gate)
     client.provider.failures = [RuntimeError("out of order")]
-    asking = asyncio.gather(*(client.ai.embed([text], feature="test") for text in the_same(3)), return_exceptions=True)
+    asking = asyncio.gather(*(client.ai.embed([text], TEST) for text in the_same(3)), return_exceptions=True)
     await until(lambda: client.provider.calls)
     gate.set()
     assert [str(error) for error in await asking] == ["out of order"] * 3
@@ -146,24 +161,24 @@ async def test_a_failing_engine_is_recorded_and_not_cached(client: Connected) ->
         ("failed", "RuntimeError: out of order", None)
     }
     assert {(row.cache, row.prompt_tokens) for row in recorded} == {("miss", None), ("coalesced", 0)}
-    [again] = await client.ai.embed(the_same(), feature="test")
+    [again] = await client.ai.embed(the_same(), TEST)
     assert (again.cache, client.provider.calls) == ("miss", 2)
 
 
 async def test_an_input_no_model_takes_is_refused_in_words(client: Connected) -> None:
     """What is not an image is a refusal that can be shown, with its row."""
     with pytest.raises(AIInputRefused) as refused:
-        await client.ai.describe_image(b"not an image", {}, feature="test", subject="track:1")
+        await client.ai.ask(ImageDescription(image=b"not an image"), TEST)
     assert isinstance(refused.value, Refused)
     assert refused.value.problem.detail == refused.value.reason
     _, [row] = await rows(client.bus)
     assert row.outcome == "failed"
     assert row.error is not None and refused.value.reason in row.error
     with pytest.raises(AIInputRefused):
-        await client.ai.embed([TextToEmbed(text="half a \ud800", subject="track:1")], feature="test")
+        await client.ai.embed([TextToEmbed(text="half a \ud800", subject="track:1")], TEST)
 
 
-async def test_an_engine_that_is_not_installed_says_what_to_change(client: Connected) -> None:
+async def test_an_engine_that_is_not_installed_says_what_to_change() -> None:
     """A missing extra is unavailable, with the command that installs it."""
 
     class Missing(LocalEngines):
@@ -171,15 +186,16 @@ async def test_an_engine_that_is_not_installed_says_what_to_change(client: Conne
             raise EngineMissing("wordllama")
 
     provider = LocalProvider(Missing())
+    [target] = [target for target in LocalProvider.targets() if target.task == "image_description"]
     with pytest.raises(AIUnavailable, match="pip install") as unavailable:
-        provider.describe_image(b"", {})
+        await provider.call(target, ImageDescription(image=b""))
     assert isinstance(unavailable.value, Unavailable)
 
 
 async def test_what_a_person_asks_is_never_shared(client: Connected) -> None:
     """Accounted like any call, but nothing is kept, nothing is joined, and the hash does not give the words away."""
     for _ in range(2):
-        [found] = await client.ai.embed(the_same(), feature="search", share=False, keep_input=False)
+        [found] = await client.ai.embed(the_same(), PRIVATE)
         assert found.cache == "miss"
     started, recorded = await rows(client.bus)
     assert len(started) == len(recorded) == client.provider.calls == 2
@@ -193,7 +209,7 @@ async def test_the_error_of_a_private_call_does_not_quote_it(client: Connected) 
     """The ledger is for ever: of such an error it keeps the kind."""
     client.provider.failures = [RuntimeError("cannot embed 'my secret'")]
     with pytest.raises(RuntimeError):
-        await client.ai.embed(the_same(), feature="search", share=False)
+        await client.ai.embed(the_same(), PRIVATE)
     _, [row] = await rows(client.bus)
     assert row.error == "RuntimeError"
 
@@ -202,12 +218,13 @@ async def test_a_call_that_fails_before_its_start_has_a_row_too(client: Connecte
     """Without the store nothing can be looked up: nothing was used, and every caller's row says why."""
     address = dataclasses.replace(settings.object_store, bucket="no-such-bucket", endpoint="http://127.0.0.1:1")
     async with Objects(address) as gone:
+        upstream = connect(
+            settings, bus=client.bus, log=client.log, clock=SystemClock(), providers={"local": client.provider}
+        )
         ai = AIClient(
-            service="tests", bus=client.bus, log=client.log, objects=gone, clock=SystemClock(), provider=client.provider
+            service="tests", bus=client.bus, log=client.log, objects=gone, clock=SystemClock(), upstream=upstream
         )
-        errors = await asyncio.gather(
-            *(ai.embed([text], feature="test") for text in the_same(2)), return_exceptions=True
-        )
+        errors = await asyncio.gather(*(ai.embed([text], TEST) for text in the_same(2)), return_exceptions=True)
     assert all(isinstance(error, ObjectStoreUnavailable) for error in errors)
     started, recorded = await rows(client.bus)
     assert (started, client.provider.calls) == ([], 0)
@@ -221,12 +238,12 @@ async def test_a_caller_that_leaves_wastes_nothing(client: Connected) -> None:
     """The call goes on without it: the answer is kept and the attempt gets its end."""
     gate = threading.Event()
     client.provider.gate = shut(gate)
-    asking = asyncio.create_task(client.ai.embed(the_same(), feature="test"))
+    asking = asyncio.create_task(client.ai.embed(the_same(), TEST))
     await until(lambda: client.provider.calls)
     asking.cancel()
     await asyncio.wait([asking])
     assert asking.cancelled()
-    joining = asyncio.create_task(client.ai.embed(the_same(), feature="test"))
+    joining = asyncio.create_task(client.ai.embed(the_same(), TEST))
     gate.set()
     [found] = await joining
     assert (found.cache, client.provider.calls) == ("coalesced", 1)
@@ -238,7 +255,7 @@ async def test_an_answer_that_cannot_be_kept_is_still_an_answer(client: Connecte
     """It was made and its caller waits for it; the row says that there is no object."""
     gate = threading.Event()
     client.provider.gate = shut(gate)
-    asking = asyncio.create_task(client.ai.embed(the_same(), feature="test", keep_input=False))
+    asking = asyncio.create_task(client.ai.embed(the_same(), msgspec.structs.replace(TEST, keep_input=False)))
     await until(lambda: client.provider.calls)
     [started], _ = await rows(client.bus)
     # A folder in the place of the object: the store refuses to write over it.

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.runtime.ai.clients import (
+    TEST,
     Connected,
     ask_singly,
     caches,
@@ -119,7 +120,7 @@ async def test_when_the_holder_is_killed_another_takes_over(
     async with process_asking(settings, 1, tmp_path, lease_seconds=SHORT_SECONDS) as holder:
         assert await line(holder) == "asking"
         await until_started(client.bus)
-        waiting = asyncio.create_task(client.ai.embed(the_same(), feature="test"))
+        waiting = asyncio.create_task(client.ai.embed(the_same(), TEST))
         holder.kill()
         [found] = await waiting
     started, [row] = await rows(client.bus)
@@ -133,9 +134,9 @@ async def test_a_slow_holder_keeps_its_lease(client: Connected, settings: Settin
     async with connected(settings, lease_seconds=STEADY_SECONDS) as holder:
         gate = threading.Event()
         holder.provider.gate = shut(gate)
-        slow = asyncio.create_task(holder.ai.embed(the_same(), feature="test"))
+        slow = asyncio.create_task(holder.ai.embed(the_same(), TEST))
         await until(lambda: holder.provider.calls)
-        waiting = asyncio.create_task(client.ai.embed(the_same(), feature="test"))
+        waiting = asyncio.create_task(client.ai.embed(the_same(), TEST))
         # Each renewal comes a third of its life after the one before: without them it would have run out by the fourth.
         async with asyncio.timeout(20):
             while (await client.bus.jetstream.stream_info(AI_LEASES.name)).state.last_seq < 5:
@@ -152,9 +153,9 @@ async def test_when_the_holder_fails_another_asks_at_once(client: Connected, set
         gate = threading.Event()
         failing.provider.gate = shut(gate)
         failing.provider.failures = [RuntimeError("out of order")]
-        first = asyncio.create_task(failing.ai.embed(the_same(), feature="test"))
+        first = asyncio.create_task(failing.ai.embed(the_same(), TEST))
         await until(lambda: failing.provider.calls)
-        waiting = asyncio.create_task(client.ai.embed(the_same(), feature="test"))
+        waiting = asyncio.create_task(client.ai.embed(the_same(), TEST))
         gate.set()
         with pytest.raises(RuntimeError):
             await first
@@ -169,10 +170,10 @@ async def test_a_batch_asks_what_is_its_own_before_it_waits(client: Connected, s
     async with connected(settings) as other:
         gate = threading.Event()
         client.provider.gate = shut(gate)
-        first = asyncio.create_task(client.ai.embed(the_same(1, "shared"), feature="test"))
+        first = asyncio.create_task(client.ai.embed(the_same(1, "shared"), TEST))
         await until(lambda: client.provider.calls)
         both = [*the_same(1, "shared"), *the_same(1, "its own")]
-        second = asyncio.create_task(other.ai.embed(both, feature="test"))
+        second = asyncio.create_task(other.ai.embed(both, TEST))
         await until(lambda: other.provider.calls)
         assert other.provider.batches == [["its own"]]
         gate.set()
@@ -185,7 +186,7 @@ async def test_a_batch_asks_what_is_its_own_before_it_waits(client: Connected, s
 async def test_an_answered_question_stays_leased_for_a_while(client: Connected, settings: Settings) -> None:
     """Whoever looked for the answer a moment too early does not get the lease; nobody renews it, and it runs out."""
     async with connected(settings, lease_seconds=STEADY_SECONDS) as other:
-        await other.ai.embed(the_same(), feature="test")
+        await other.ai.embed(the_same(), TEST)
         [started], _ = await rows(client.bus)
         assert await Leases(client.bus, owner="tests").take(started.input_hash) is None
         async with asyncio.timeout(20):
@@ -231,6 +232,6 @@ async def test_without_the_stream_it_is_unavailable_and_no_service_starts(client
     """Both in words: what is missing, and for the operator what to run."""
     await client.bus.jetstream.delete_stream(AI_LEASES.name)
     with pytest.raises(Unavailable, match="AI_LEASES"):
-        await client.ai.embed(the_same(), feature="test")
+        await client.ai.embed(the_same(), TEST)
     with pytest.raises(ManifestDiffers, match="AI_LEASES"):
         await check(client.bus.jetstream, (), (), ())

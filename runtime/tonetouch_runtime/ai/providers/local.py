@@ -1,7 +1,7 @@
 """The embedded engines in the shape of a provider: no account, no network, no cost, and no language model."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Final, TypeVar
 
 from tonetouch_runtime.ai.errors import AIInputRefused, AIUnavailable
@@ -57,11 +57,13 @@ class LocalProvider:
             for task, model in models.MODELS.items()
         )
 
-    async def call(self, target: Target, request: AnyRequest) -> Reply:
+    async def call(self, target: Target, request: AnyRequest, *, about: Mapping[str, str] | None = None) -> Reply:
         """Answer in a thread."""
         return await asyncio.to_thread(self._answer, request)
 
-    async def stream(self, target: Target, request: Chat | Speech) -> AsyncIterator[Piece]:
+    async def stream(
+        self, target: Target, request: Chat | Speech, *, about: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Piece, None]:
         """The whole answer is made first, then told sentence by sentence or in pieces of 32 KiB."""
         reply = await self.call(target, request)
         match reply.result:

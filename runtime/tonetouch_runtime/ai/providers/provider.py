@@ -1,6 +1,6 @@
 """The one shape of a provider: a target and a request go in, a reply or a stream of pieces comes out."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 import msgspec
@@ -69,16 +69,19 @@ class Provider(Protocol):
 
     Raises AIUnavailable (a setting must change), AIInputRefused (this input will never be answered) and ProviderFailed
     (everything else that can go wrong outside: it says whether it may be tried again). Anything else is a bug.
+    `about` is what a gateway may note beside the call: feature, subject, job and attempt, never a person's words.
     """
 
     name: str
     gateway: str | None
 
-    async def call(self, target: Target, request: AnyRequest) -> Reply:
+    async def call(self, target: Target, request: AnyRequest, *, about: Mapping[str, str] | None = None) -> Reply:
         """Answer. A provider never tries again by itself: attempts are counted by who calls."""
         ...
 
-    def stream(self, target: Target, request: Chat | Speech) -> AsyncIterator[Piece]:
+    def stream(
+        self, target: Target, request: Chat | Speech, *, about: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Piece, None]:
         """Answer piece by piece, `Ended` last. A stream that is cut raises ProviderFailed with what is known of it."""
         ...
 
