@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import msgspec
 
+from tests.gateway.ledger import Ledger
 from tests.runtime.installation import provision
 from tonetouch_contracts.finding import FindSimilar, Found, MakeForYou, Mix, SearchTracks
 from tonetouch_contracts.identity import ContentHash, TrackId, UserId
-from tonetouch_contracts.job import JobView, ListJobs
 from tonetouch_contracts.message import Event, Page
 from tonetouch_contracts.play import PlayRecorded, PlayTaken, RecordPlay
 from tonetouch_contracts.track import (
@@ -46,13 +46,13 @@ class Services:
     ingests: dict[str, IngestView] = field(default_factory=dict)
     found: list[Found] = field(default_factory=list)
     mixes: list[Mix] = field(default_factory=list)
-    jobs: list[JobView] = field(default_factory=list)
+    ledger: Ledger = field(default_factory=Ledger)
     asked: list[Any] = field(default_factory=list)
     refusing: dict[type[Any], list[Exception]] = field(default_factory=dict)
 
     def apps(self) -> list[App]:
         """One service each, under the names of the real ones."""
-        catalog, ingest, recommend, ledger = Router(), Router(), Router(), Router()
+        catalog, ingest, recommend, ledger = Router(), Router(), Router(), self.ledger.router()
         catalog.answers(UploadTrack)(self._upload)
         catalog.answers(ShowTrack)(self._show_track)
         catalog.answers(ListTracks)(self._list_tracks)
@@ -63,14 +63,14 @@ class Services:
         recommend.answers(SearchTracks)(self._search)
         recommend.answers(FindSimilar)(self._search)
         recommend.answers(MakeForYou)(self._mix)
-        ledger.answers(ListJobs)(self._jobs)
         routers = {"catalog": catalog, "ingest": ingest, "recommend": recommend, "ai-ledger": ledger}
         return [App(name=name, routers=(router,)) for name, router in routers.items()]
 
     def forget(self) -> None:
         """Be as new."""
-        for known in (self.tracks, self.ingests, self.found, self.mixes, self.jobs, self.asked, self.refusing):
+        for known in (self.tracks, self.ingests, self.found, self.mixes, self.asked, self.refusing):
             known.clear()
+        self.ledger.forget()
 
     def last(self, kind: type[Any]) -> Any:
         """The last command of this kind that was asked."""
@@ -138,12 +138,6 @@ class Services:
     async def _mix(self, command: MakeForYou, _: Floor) -> Page[Mix]:
         self._note(command)
         return Page(items=tuple(self.mixes))
-
-    async def _jobs(self, command: ListJobs, _: Floor) -> Page[JobView]:
-        self._note(command)
-        if command.cursor:
-            decode_cursor(command.cursor, str, str)
-        return Page(items=tuple(self.jobs))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,12 +3,18 @@
 from fastapi import Depends, FastAPI
 
 from tonetouch_gateway import (
+    accounting,
+    auditing,
     browsing,
+    budgeting,
+    exporting,
     health,
     playing,
     recommending,
     reporting,
     searching,
+    showing,
+    timing,
     uploading,
     watching,
 )
@@ -25,7 +31,12 @@ ROUTERS = (
     searching.router,
     playing.router,
     recommending.router,
+    exporting.router,
     reporting.router,
+    accounting.router,
+    timing.router,
+    budgeting.router,
+    auditing.router,
 )
 
 
@@ -35,6 +46,7 @@ def make_api() -> FastAPI:
     for router in ROUTERS:
         api.include_router(router, prefix="/api/v1", dependencies=[Depends(identify)], responses=PROBLEMS)
     api.include_router(health.router)
+    api.include_router(showing.router)
     answer_with_problems(api)
     return api
 

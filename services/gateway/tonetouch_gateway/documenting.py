@@ -19,7 +19,12 @@ _TAGS = {
     "searching": "Finding by meaning and by likeness.",
     "playing": "What was heard.",
     "recommending": "Mixes made for the listener.",
-    "reporting": "What AI did and cost.",
+    "reporting": "What AI did, call by call.",
+    "accounting": "What AI cost, and what the caches saved.",
+    "timing": "How long AI took, and why it waited.",
+    "budgeting": "What AI may cost.",
+    "auditing": "Why a text says what it says.",
+    "exporting": "The rows as a file.",
     "health": "Whether everything works.",
 }
 _DESCRIPTION = """\
