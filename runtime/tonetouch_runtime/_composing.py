@@ -14,7 +14,8 @@ def check_composition(service: str, routers: Sequence[Router]) -> None:
     commands: list[type[Command[Any]]] = [ShowHealth, *(command for router in routers for command in router.answering)]
     hearing = [entry for router in routers for entry in router.hearing]
     working = [entry for router in routers for entry in router.working]
-    models = [entry.model for router in routers for entry in router.keeping]
+    keeping = [entry for router in routers for entry in router.keeping]
+    models = [model for entry in keeping for model in (entry.model, *entry.beside)]
     # NATS would give each request to one of the two by chance.
     _refuse_twice("answers", [command_subject(command, service) for command in commands])
     _refuse_twice("hears", [(entry.consumer, event.wire_name()) for entry in hearing for event in entry.events])

@@ -9,7 +9,7 @@ import asyncio
 import functools
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -30,19 +30,23 @@ log = structlog.get_logger()
 
 R = TypeVar("R")
 
-Project = Callable[[Sequence[Recorded[Any]], Writer], None]
+Project = Callable[..., None]
 
 BATCH = 1000
 _TABLES_SECONDS = 0.5
 
 
 class Projection(msgspec.Struct, frozen=True, kw_only=True):
-    """One table and how it follows events. `name` is its key in the positions: a new name is a new table."""
+    """One table and how it follows events. `name` is its key in the positions: a new name is a new table.
+
+    Tables `beside` it have no position of their own: they move with it, and each has a writer after its own.
+    """
 
     name: str
     table: Table
     hears: frozenset[type[Event]]
     project: Project
+    beside: tuple[Table, ...] = ()
 
     @property
     def streams(self) -> set[str]:
@@ -158,7 +162,8 @@ class Keeper:
         if self._lot.holds_any(projection.name):
             facts = [fact for fact in facts if not self._lot.holds(projection.name, fact)]
         if facts:
-            projection.project(facts, Writer(connection, projection.table))
+            tables = (projection.table, *projection.beside)
+            projection.project(facts, *(Writer(connection, table) for table in tables))
 
     async def _keep_singly(self, batch: Sequence[Recorded[Event]], last: int) -> dict[str, int]:
         """The slow way after a failure: event by event and table by table, to find the one that breaks."""

@@ -9,7 +9,6 @@ from sqlmodel import SQLModel
 from tonetouch_contracts.message import Command, Event
 from tonetouch_runtime._bus import Answered
 from tonetouch_runtime._recorded import Recorded
-from tonetouch_runtime._tables import Writer
 from tonetouch_runtime._working import Task
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ AnswerHandler = Callable[[C, "Floor"], Awaitable[R | Answered[R]]]
 HearHandler = Callable[[Recorded[E], "Floor"], Awaitable[None]]
 WorkHandler = Callable[[Task, "Floor"], Awaitable[None]]
 BatchHandler = Callable[[Sequence[Task], "Floor"], Awaitable[None]]
-KeepHandler = Callable[[Sequence[Recorded[Any]], Writer], None]
+KeepHandler = Callable[..., None]
 
 
 class Hearing(msgspec.Struct, frozen=True):
@@ -45,6 +44,7 @@ class Keeping(msgspec.Struct, frozen=True):
     model: type[SQLModel]
     hears: tuple[type[Event], ...]
     handler: KeepHandler
+    beside: tuple[type[SQLModel], ...] = ()
 
 
 class Router:
@@ -103,15 +103,18 @@ class Router:
 
         return register
 
-    def keeps(self, model: type[SQLModel], *, hears: Sequence[type[Event]]) -> Callable[[KeepHandler], KeepHandler]:
+    def keeps(
+        self, model: type[SQLModel], *beside: type[SQLModel], hears: Sequence[type[Event]]
+    ) -> Callable[[KeepHandler], KeepHandler]:
         """Maintain a read model: ``(facts, writer)``, in order, in one transaction with the position.
 
         The function is pure but for its writer, so that a rebuild gives the same rows. A column is written by events
-        of one stream only: there is no order across streams.
+        of one stream only: there is no order across streams. Tables `beside` the first (sums over its rows) are
+        written by the same function, which has a writer for each; they share its position, so they are rebuilt with it.
         """
 
         def register(handler: KeepHandler) -> KeepHandler:
-            self.keeping.append(Keeping(model, tuple(hears), handler))
+            self.keeping.append(Keeping(model, tuple(hears), handler, beside))
             return handler
 
         return register

@@ -13,6 +13,7 @@ from tests.postgresql import drop_read_database
 from tests.runtime.installation import provision
 from tonetouch_ai_ledger.app import app
 from tonetouch_ai_ledger.recording import AIJobRow, keep_jobs
+from tonetouch_ai_ledger.usage import UsageDayRow, UsageUserRow
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import JobView, ListJobs
 from tonetouch_contracts.message import Event, Positions
@@ -130,12 +131,13 @@ def fact(sequence: int, event: Event) -> Recorded[Any]:
 
 async def rows_after(floor: Floor, batches: list[list[Recorded[Any]]]) -> list[dict[str, Any]]:
     """The rows made by these batches alone."""
-    table = floor.tables.live(AIJobRow)
+    table, *sums = (floor.tables.live(row) for row in (AIJobRow, UsageDayRow, UsageUserRow))
 
     def keep(connection: Any) -> list[dict[str, Any]]:
-        connection.execute(delete(table))
+        for one in (table, *sums):
+            connection.execute(delete(one))
         for batch in batches:
-            keep_jobs(batch, Writer(connection, table))
+            keep_jobs(batch, *(Writer(connection, one) for one in (table, *sums)))
         return [dict(row) for row in connection.execute(select(table).order_by(table.c.job_id)).mappings()]
 
     return await floor.read.write(keep)

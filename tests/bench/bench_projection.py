@@ -134,7 +134,7 @@ async def floor(client: Client, folder: Path, start: int, last: int) -> float:
         messages = [await queue.get()]
         while len(messages) < BATCH and not queue.empty():
             messages.append(queue.get_nowait())
-        rows = [msgspec.structs.astuple(decode(message.data)) for message in messages]
+        rows = [tuple(map(as_column, msgspec.structs.astuple(decode(message.data)))) for message in messages]
         connection.execute("begin")
         connection.executemany(statement, rows)
         connection.execute("commit")
@@ -145,13 +145,21 @@ async def floor(client: Client, folder: Path, start: int, last: int) -> float:
     return seconds
 
 
+def as_column(value: object) -> object:
+    """Small structures go into a column as text."""
+    return msgspec.json.encode(value) if type(value) is tuple else value
+
+
 async def ours(bus: Bus, folder: Path, start: int, last: int) -> float:
     """The ledger's own projection as a service runs it, from after `start` to `last`; returns its seconds."""
     settings = Settings(data=folder)
     read, state = Database.open(settings, "ai-ledger", "read"), Database.open(settings, "ai-ledger", "state")
-    read.create(positions, TABLE)
     [keeping] = router.keeping
-    projection = Projection(name=TABLE.name, table=TABLE, hears=frozenset(keeping.hears), project=keeping.handler)
+    beside = tuple(table_of(model) for model in keeping.beside)
+    read.create(positions, TABLE, *beside)
+    projection = Projection(
+        name=TABLE.name, table=TABLE, hears=frozenset(keeping.hears), project=keeping.handler, beside=beside
+    )
     keeper = Keeper(bus, "AI", [projection], read, Lot(state, SystemClock()))
     began = time.perf_counter()
     running = asyncio.create_task(keeper.run())
