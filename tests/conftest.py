@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from tests.cloud.fixtures import _cloud, _cloud_simulator  # noqa: F401
 from tests.servers import NatsServer, ObjectStoreServer, nats_server, object_store
 from tonetouch_runtime import Settings
 

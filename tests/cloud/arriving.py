@@ -1,0 +1,40 @@
+"""From a web request to what was asked, and from a refusal to a response."""
+
+from fastapi import Request
+from starlette.responses import Response
+
+from tests.cloud.account import Account
+from tests.cloud.asking import Asked, Dialect
+from tests.cloud.faults import Refused
+from tests.cloud.record import Surface
+
+REQUEST_ID = "req_refused"
+
+
+async def asked_of(request: Request, account: Account, path: str, surface: Surface) -> Asked:
+    """The request, read to its end; `path` is the provider's own."""
+    return Asked(
+        account=account,
+        path=path,
+        headers=dict(request.headers),
+        raw=await request.body(),
+        surface=surface,
+        query=dict(request.query_params),
+    )
+
+
+def refused(dialect: Dialect, no: Refused) -> Response:
+    """The refusal of a request that never became a call to a model."""
+    answer = dialect.refuse(no, REQUEST_ID)
+    return Response(answer.body, answer.status, answer.headers, answer.content_type)
+
+
+def unauthorised(provider: str) -> Refused:
+    """What a provider says to a wrong key."""
+    if provider == "workers-ai":
+        return Refused(401, 10000, "Authentication error")
+    if provider == "anthropic":
+        return Refused(401, "authentication_error", "invalid x-api-key")
+    if provider == "google-ai-studio":
+        return Refused(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.")
+    return Refused(401, "invalid_api_key", "Incorrect API key provided.")
