@@ -9,6 +9,7 @@ import time
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -87,6 +88,15 @@ class _Flight:
         self.began, self.started_at, self.accounted = time.perf_counter(), None, False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Departed:
+    """Questions asked together, each with the flight that answers it and whether that was made for it."""
+
+    boarded: Sequence[tuple[Ask, _Flight, bool]]
+    began: float
+    at: str
+
+
 class Calls:
     """All calls of one process. Questions that are the same fly together."""
 
@@ -104,25 +114,35 @@ class Calls:
 
         Every one of them gets its row in the ledger, those that failed too.
         """
+        return await self._land(self._depart(asks, at_most))
+
+    def stream(self, ask: Ask) -> tuple[Live, Coroutine[Any, Any, list[Landed]]]:
+        """Answer a question that can be read while its answer comes: what to read, and what to wait for."""
+        assert ask.live is not None, "only an ask with a live answer can be read"
+        departed = self._depart([ask], at_most=1)
+        flight = departed.boarded[0][1]
+        if flight.ask.live is None:
+            # Somebody who does not read along has asked already: all of it comes at once.
+            flight.landing.add_done_callback(partial(_tell, ask.live))
+        return flight.ask.live or ask.live, self._land(departed)
+
+    def _depart(self, asks: Sequence[Ask], at_most: int) -> "_Departed":
         boarded = [(ask, *self._board(ask)) for ask in asks]
         if leading := [flight for _, flight, leads in boarded if leads]:
             task = asyncio.create_task(self._lead(leading, at_most))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        began, started_at = time.perf_counter(), self._now()
+        return _Departed(boarded=boarded, began=time.perf_counter(), at=self._now())
+
+    async def _land(self, departed: "_Departed") -> list[Landed]:
+        boarded = departed.boarded
         if boarded:
             await asyncio.wait([flight.landing for _, flight, _ in boarded])
         joined = [(ask, flight) for ask, flight, leads in boarded if not leads and not _same(flight.ask.job, ask.job)]
         if joined:
-            await self._log.pour(*(self._joined(ask, flight, began, started_at) for ask, flight in joined))
+            rows = (self._joined(ask, flight, departed.began, departed.at) for ask, flight in joined)
+            await self._log.pour(*rows)
         return [_seen_by(flight.landing.result(), leads) for _, flight, leads in boarded]
-
-    def reading(self, ask: Ask) -> Live:
-        """What to read along with: the flight that is under way for the same question, or the one of this ask."""
-        flying = self._flying.get(ask.job.input_hash) if ask.share else None
-        live = (flying.ask.live if flying else None) or ask.live
-        assert live is not None, "only an ask with a live answer is read along with"
-        return live
 
     def _board(self, ask: Ask) -> tuple[_Flight, bool]:
         """The flight that answers a question, and whether it was made for it."""
@@ -138,12 +158,11 @@ class Calls:
     def _landed(self, flight: _Flight, landing: asyncio.Future[Landed]) -> None:
         if self._flying.get(flight.input_hash) is flight:
             del self._flying[flight.input_hash]
-        # All who waited may have left: then nobody else takes note of a failure.
-        failed = landing.cancelled() or landing.exception() is not None
-        if (live := flight.ask.live) is not None:
-            if not failed and not live.pieces and (piece := whole(landing.result().answer.result)):
-                live.put(piece)
-            live.end()
+        if not landing.cancelled():
+            # All who waited may have left: then nobody else takes note of a failure.
+            landing.exception()
+        if flight.ask.live is not None:
+            _tell(flight.ask.live, landing)
 
     async def _lead(self, flights: Sequence[_Flight], at_most: int) -> None:
         await asyncio.gather(*(self._go([flight], self._look(flight)) for flight in flights))
@@ -341,6 +360,14 @@ class Calls:
 
     def _now(self) -> str:
         return stamp(self._clock.now())
+
+
+def _tell(live: Live, landing: asyncio.Future[Landed]) -> None:
+    """Tell readers the end, and all of it at once where nothing has been told yet."""
+    failed = landing.cancelled() or landing.exception() is not None
+    if not failed and not live.pieces and (piece := whole(landing.result().answer.result)):
+        live.put(piece)
+    live.end()
 
 
 def _kept(flight: _Flight, result: Any, ending: Ending, started_at: str) -> KeptAnswer:

@@ -5,7 +5,7 @@ being asked right now, here or in another process, is waited for; only the rest 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, TypeVar, cast
 
@@ -70,13 +70,8 @@ class AIClient:
     async def stream(self, request: Request[R], whose: Whose) -> Streamed[R]:
         """Ask a question whose answer is read while it comes. Only `Chat` and `Speech` come in pieces."""
         ask = await self._asked(request, whose, live=Live())
-        live = self._calls.reading(ask)
-
-        async def landing() -> Answered[R]:
-            [landed] = await self._calls.make([ask])
-            return _answered(ask, landed)
-
-        task = asyncio.create_task(landing())
+        live, landing = self._calls.stream(ask)
+        task = asyncio.create_task(_only(ask, landing))
         self._reading.add(task)
         task.add_done_callback(self._read)
         return Streamed(live, asyncio.shield(task))
@@ -187,6 +182,11 @@ def _one_text(text: str) -> Embeddings:
 
 def _of_the_text(whose: Whose, text: TextToEmbed) -> Whose:
     return msgspec.structs.replace(whose, subject=text.subject, job_id=text.job_id, attempt=text.attempt)
+
+
+async def _only(ask: Ask, landing: Coroutine[Any, Any, list[Landed]]) -> Answered[Any]:
+    [landed] = await landing
+    return _answered(ask, landed)
 
 
 def _answered(ask: Ask, landed: Landed) -> Answered[Any]:

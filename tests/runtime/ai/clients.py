@@ -17,13 +17,13 @@ from pathlib import Path
 
 import msgspec
 
-from tonetouch_contracts.job import JobRecorded, JobStarted
+from tonetouch_contracts.job import BudgetExhausted, JobRecorded, JobStarted, JobThrottled
 from tonetouch_contracts.manifest import stream_of
 from tonetouch_runtime import Bus, Log, Objects, Settings, SystemClock
 from tonetouch_runtime.ai import Embedded, TextToEmbed, Whose
 from tonetouch_runtime.ai.client import AIClient
 from tonetouch_runtime.ai.composing import connect
-from tonetouch_runtime.ai.providers import Piece, Reply, Target
+from tonetouch_runtime.ai.providers import Piece, Provider, Reply, Target
 from tonetouch_runtime.ai.providers.local import LocalProvider
 from tonetouch_runtime.ai.tasks import AnyRequest, Chat, Embeddings, Speech
 from tonetouch_runtime.provisioning import apply
@@ -92,8 +92,10 @@ async def provision_ai(settings: Settings) -> None:
 
 
 @asynccontextmanager
-async def connected(settings: Settings, *, lease_seconds: float = 10.0) -> AsyncIterator[Connected]:
-    """A client as a service has it, on a connection of its own."""
+async def connected(
+    settings: Settings, *, lease_seconds: float = 10.0, providers: Mapping[str, Provider] | None = None
+) -> AsyncIterator[Connected]:
+    """A client as a service has it, on a connection of its own; with the embedded engines, counted, and `providers`."""
     bus = await Bus.connect(settings.nats_url, "tests")
     clock, provider = SystemClock(), CountingProvider()
     log = Log(bus, clock, service="tests", settle_seconds=10.0)
@@ -104,7 +106,9 @@ async def connected(settings: Settings, *, lease_seconds: float = 10.0) -> Async
             log=log,
             objects=objects,
             clock=clock,
-            upstream=connect(settings, bus=bus, log=log, clock=clock, providers={"local": provider}),
+            upstream=connect(
+                settings, bus=bus, log=log, clock=clock, providers={**(providers or {}), "local": provider}
+            ),
             lease_seconds=lease_seconds,
         )
         yield Connected(ai=ai, provider=provider, bus=bus, log=log, objects=objects)
@@ -117,10 +121,10 @@ async def rows(bus: Bus) -> tuple[list[JobStarted], list[JobRecorded]]:
     last = (await bus.jetstream.stream_info("AI")).state.last_seq
     for sequence in range(1, last + 1):
         message = await bus.jetstream.get_msg("AI", sequence)
-        raw = msgspec.json.decode(message.data or b"{}", type=JobStarted | JobRecorded)
+        raw = msgspec.json.decode(message.data or b"{}", type=JobStarted | JobRecorded | JobThrottled | BudgetExhausted)
         if isinstance(raw, JobStarted):
             started.append(raw)
-        else:
+        elif isinstance(raw, JobRecorded):
             recorded.append(raw)
     return started, recorded
 
@@ -141,6 +145,13 @@ async def until_started(bus: Bus, number: int = 1) -> None:
     """Wait until this many attempts have begun."""
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len((await rows(bus))[0]) < number:
+            await asyncio.sleep(0.02)
+
+
+async def until_recorded(bus: Bus, number: int = 1) -> None:
+    """Wait until this many attempts have ended."""
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while len((await rows(bus))[1]) < number:
             await asyncio.sleep(0.02)
 
 
