@@ -143,6 +143,28 @@ def test_hours_of_the_week_have_their_own_price(at: str, times: int) -> None:
 
 
 @pytest.mark.parametrize(
+    ("provider", "model", "at", "rate"),
+    [
+        ("openai", "gpt-5.6-luna", "2026-07-29T23:59:59.999999Z", 1_000_000),
+        ("openai", "gpt-5.6-luna", "2026-07-30T00:00:00.000000Z", 200_000),
+        ("openai", "gpt-5.6-luna", "2026-07-30T01:59:59+02:00", 1_000_000),  # still the 29th in UTC
+        ("gemini", "gemini-4-argon", "2026-11-30T23:59:59.999999Z", 2_000_000),
+        ("gemini", "gemini-4-argon", "2026-12-01T00:00:00.000000Z", 4_000_000),
+        ("gemini", "gemini-3.8-flash", "2027-01-01T00:00:00.000000Z", 1_500_000),
+        ("deepseek", "deepseek-v4-pro", "2026-08-16T02:00:00.000000Z", 435_000),
+        ("deepseek", "deepseek-v4-pro", "2026-08-17T00:59:59.999999Z", 660_000),
+        ("deepseek", "deepseek-v4-pro", "2026-08-22T02:00:00.000000Z", 1_320_000),  # a Saturday before
+        ("deepseek", "deepseek-v4-pro", "2026-08-29T02:00:00.000000Z", 660_000),  # and one after weekends became cheap
+        ("deepseek", "deepseek-v4-flash", "2026-09-09T12:00:00.000000Z", 220_000),
+        ("deepseek", "deepseek-v4-flash", "2026-09-10T12:00:00.000000Z", 150_000),
+    ],
+)
+def test_a_price_holds_from_its_day_to_the_next_ones(provider: str, model: str, at: str, rate: int) -> None:
+    """Days begin at midnight UTC, and an attempt costs what its own day says, whenever it is priced."""
+    assert cost(provider, model, chat(1_000), at) == 1_000 * rate
+
+
+@pytest.mark.parametrize(
     ("provider", "model", "terms", "expected"),
     [
         ("anthropic", "claude-haiku-4-5", ("batch",), 1_000 * 500_000 + 1_000 * 50_000),
