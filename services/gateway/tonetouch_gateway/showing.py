@@ -1,6 +1,6 @@
 """The ledger page at ``/ledger``: plots and tables of what AI did and cost.
 
-Its four files are public, as they say nothing: what is on the page comes from the API, with the token. Plotly draws;
+Its files are public, as they say nothing: what is on the page comes from the API, with the token. Plotly draws;
 it is released every few weeks since 2013 and its wheel holds the one script, so that nothing is loaded from elsewhere.
 """
 
@@ -19,15 +19,12 @@ from tonetouch_runtime import Refused
 router = APIRouter(include_in_schema=False)
 
 _PAGE = Path(__file__).parent / "ledger_page"
+_SCRIPT = "text/javascript; charset=utf-8"
 _FILES = {
     "page.html": "text/html; charset=utf-8",
     "page.css": "text/css; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
-    "asking.js": "text/javascript; charset=utf-8",
-    "plots.js": "text/javascript; charset=utf-8",
-    "tables.js": "text/javascript; charset=utf-8",
-    "plotly.min.js": "text/javascript; charset=utf-8",
-}
+} | dict.fromkeys(("page.js", "asking.js", "job.js", "plots.js", "tables.js", "plotly.min.js"), _SCRIPT)
+# A browser reports one refusal while it reads the plots: the styles of their maps, of which we draw none.
 SECURITY_POLICY = "; ".join(
     (
         "default-src 'none'",
