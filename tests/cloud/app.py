@@ -6,7 +6,7 @@ from starlette.responses import Response
 from tests.cloud import controlling, gateway, gateway_logs, vectorize
 from tests.cloud.accounts import Accounts, accounts_of
 from tests.cloud.answering import attempt, response
-from tests.cloud.arriving import asked_of, refused, unauthorised
+from tests.cloud.arriving import asked_of, refused, refused_in_envelope, unauthorised
 from tests.cloud.faults import Refused
 from tests.cloud.gateway import DIALECTS, WORKERS_AI, over_the_api
 from tests.cloud.openai import bearer
@@ -59,6 +59,7 @@ def application(accounts: Accounts) -> FastAPI:
     """The web application over some accounts."""
     app = FastAPI(openapi_url=None, title="simulated cloud")
     app.state.accounts = accounts
+    app.add_exception_handler(Refused, refused_in_envelope)
     for part in (controlling.router, vectorize.router, gateway_logs.router, gateway.router):
         app.include_router(part)
     app.include_router(router)

@@ -1,10 +1,12 @@
 """From a web request to what was asked, and from a refusal to a response."""
 
+from typing import Any
+
 from fastapi import Request
 from starlette.responses import Response
 
 from tests.cloud.account import Account
-from tests.cloud.asking import Asked, Dialect
+from tests.cloud.asking import Asked, Dialect, encoded
 from tests.cloud.faults import Refused
 from tests.cloud.record import Surface
 
@@ -38,3 +40,17 @@ def unauthorised(provider: str) -> Refused:
     if provider == "google-ai-studio":
         return Refused(400, "INVALID_ARGUMENT", "API key not valid. Please pass a valid API key.")
     return Refused(401, "invalid_api_key", "Incorrect API key provided.")
+
+
+def enveloped(result: Any, **beside: Any) -> Response:
+    """A result in Cloudflare's envelope."""
+    body = {"result": result, "success": True, "errors": [], "messages": [], **beside}
+    return Response(encoded(body), media_type="application/json")
+
+
+async def refused_in_envelope(request: Request, error: Exception) -> Response:
+    """A refusal in Cloudflare's envelope."""
+    assert isinstance(error, Refused)
+    told = {"code": error.code, "message": error.message}
+    body = {"result": None, "success": False, "errors": [told], "messages": []}
+    return Response(encoded(body), error.status, media_type="application/json")

@@ -12,6 +12,7 @@ MP3_FRAME = bytes.fromhex("fff364c4") + bytes(140)
 MP3_FRAME_SECONDS = 0.024
 CHARACTERS_A_SECOND = 15
 BYTES_A_SECOND = 16_000
+WAV_HEADER_BYTES = 44
 
 
 def jpeg(seed: str) -> bytes:

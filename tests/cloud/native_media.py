@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import re
 from typing import Any
 
 from jsonschema import Draft202012Validator
@@ -197,12 +196,15 @@ def flux(asked: Asked, model: Model, body: dict[str, Any] | None) -> Answering:
 
 
 def aura(asked: Asked, model: Model, body: dict[str, Any] | None) -> Answering:
-    """The recording itself, without an envelope."""
+    """The recording itself, without an envelope. The simulator speaks mp3 and linear16; the latter bare or as WAV."""
     body = checked(_AURA, body)
-    text = body["text"]
-    wav = body.get("encoding") == "linear16" and re.fullmatch("wav|none", body.get("container", "wav")) is not None
-    if body.get("encoding", "mp3") not in ("mp3", "linear16"):
-        raise Refused(400, 5004, "Bad input: the simulator speaks mp3 and linear16 only")
-    audio = media.wav(text, int(body.get("sample_rate", 24_000))) if wav else media.mp3(text)
+    text, encoding, container = body["text"], body.get("encoding", "mp3"), body.get("container")
+    if encoding not in ("mp3", "linear16") or container == "ogg" or (encoding == "mp3" and container == "wav"):
+        raise Refused(400, 5004, f"Bad input: {encoding} in {container} is not spoken here")
     charged = Charged(characters=len(text))
-    return lambda fault: Answer(body=audio, content_type="audio/wav" if wav else "audio/mpeg", charged=charged)
+    if encoding == "mp3":
+        return lambda fault: Answer(body=media.mp3(text), content_type="audio/mpeg", charged=charged)
+    audio, kind = media.wav(text, int(body.get("sample_rate", 24_000))), "audio/wav"
+    if container == "none":
+        audio, kind = audio[media.WAV_HEADER_BYTES :], "audio/l16"
+    return lambda fault: Answer(body=audio, content_type=kind, charged=charged)
