@@ -53,7 +53,7 @@ class Settings(BaseSettings):
     openai_base_url: str = Field(default="", description="Any server that speaks like OpenAI: Ollama, vLLM, TEI, ...")
     openai_key: SecretStr = SecretStr("")
     gemini_key: SecretStr = SecretStr("")
-    gemini_url: str = "https://generativelanguage.googleapis.com"
+    gemini_url: str = "https://generativelanguage.googleapis.com/v1beta"
     ai_routes: Path | None = Field(default=None, description="A routing table of your own instead of the packaged one.")
     ai_prices: Path | None = Field(default=None, description="A price book of your own instead of the packaged one.")
 

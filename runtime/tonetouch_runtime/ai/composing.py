@@ -6,12 +6,16 @@ from typing import Any
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._clock import Clock
 from tonetouch_runtime._log import Log
+from tonetouch_runtime.ai.asking import digest
 from tonetouch_runtime.ai.breaking import Breakers
+from tonetouch_runtime.ai.pacing import Pacer
 from tonetouch_runtime.ai.pricing import PriceBook
 from tonetouch_runtime.ai.providers import Provider
+from tonetouch_runtime.ai.providers.connecting import Accounts
+from tonetouch_runtime.ai.providers.connecting import connect as connected
 from tonetouch_runtime.ai.providers.local import LocalProvider
 from tonetouch_runtime.ai.routing import Routes
-from tonetouch_runtime.ai.upstream import Upstream
+from tonetouch_runtime.ai.upstream import LOCAL, Upstream
 from tonetouch_runtime.settings import Settings
 
 
@@ -22,16 +26,41 @@ def connect(
 
     Without `providers` they are those that the settings name, and the embedded engines.
     """
+    if providers is None:
+        providers = {**connected(_settled(settings)), LOCAL: LocalProvider()}
     return Upstream(
-        providers={"local": LocalProvider()} if providers is None else providers,
+        providers=providers,
         routes=Routes.load(settings.ai_routes, embedded=LocalProvider.targets()),
         breakers=Breakers(),
-        pace=_Interim(),  # type: ignore[arg-type]
-        budgets=_Interim(),  # type: ignore[arg-type]
+        pacer=Pacer(bus, accounts=_accounts(settings)),
+        budgets=_Interim(),
         prices=PriceBook.load(settings.ai_prices),
         log=log,
         clock=clock,
     )
+
+
+def _settled(settings: Settings) -> Accounts:
+    return Accounts(
+        cloudflare_account=settings.cloudflare_account,
+        cloudflare_token=settings.cloudflare_token.get_secret_value(),
+        cloudflare_gateway=settings.cloudflare_gateway,
+        cloudflare_api_url=settings.cloudflare_api_url,
+        cloudflare_gateway_url=settings.cloudflare_gateway_url,
+        anthropic_key=settings.anthropic_key.get_secret_value(),
+        anthropic_url=settings.anthropic_url,
+        openai_base_url=settings.openai_base_url,
+        openai_key=settings.openai_key.get_secret_value(),
+        gemini_key=settings.gemini_key.get_secret_value(),
+        gemini_url=settings.gemini_url,
+    )
+
+
+def _accounts(settings: Settings) -> Mapping[str, str]:
+    """Whose limits they are, by provider. Of a key only its hash is known outside this process."""
+    keys = {"anthropic": settings.anthropic_key, "openai": settings.openai_key, "gemini": settings.gemini_key}
+    named = {name: digest(key.get_secret_value().encode()) for name, key in keys.items()}
+    return {**named, "cloudflare": settings.cloudflare_account}
 
 
 class _Interim:

@@ -17,6 +17,7 @@ from tonetouch_runtime._clock import Clock, stamp
 from tonetouch_runtime._log import Log
 from tonetouch_runtime.ai.accounting import Ending, Job, milliseconds_since
 from tonetouch_runtime.ai.errors import AIBudgetSpent, AIInputRefused, AIUnavailable, ProviderFailed
+from tonetouch_runtime.ai.pacing import Pacer, Waited
 from tonetouch_runtime.ai.pricing import PriceBook
 from tonetouch_runtime.ai.providers import Ended, Provider, Reply, Target
 from tonetouch_runtime.ai.routing import Choice, Routes, Size
@@ -27,7 +28,6 @@ from tonetouch_runtime.ai.usage import Usage
 if TYPE_CHECKING:
     from tonetouch_runtime.ai.breaking import Breakers
     from tonetouch_runtime.ai.budgeting import Budgets, Reservation
-    from tonetouch_runtime.ai.pacing import Pace, Waited
 
 WORTH_TELLING_MS = 20.0
 """A wait that is longer stands in the log as `job.throttled`."""
@@ -80,7 +80,7 @@ class Upstream:
         providers: Mapping[str, Provider],
         routes: Routes,
         breakers: "Breakers",
-        pace: "Pace",
+        pacer: Pacer,
         budgets: "Budgets",
         prices: PriceBook,
         log: Log,
@@ -89,7 +89,7 @@ class Upstream:
         self._providers = providers
         self._routes = routes
         self._breakers = breakers
-        self._pace = pace
+        self._pacer = pacer
         self._budgets = budgets
         self._prices = prices
         self._log = log
@@ -106,8 +106,24 @@ class Upstream:
     async def choose(self, request: AnyRequest, job: Job, *, failed: Mapping[str, str] | None = None) -> Way:
         """The way to go now; `failed` are the targets that have failed for this call, and why.
 
-        Raises as `Routes.choose` where no target is left.
+        A target that pauses is passed over for one that does not. Raises as `Routes.choose` where no target is left.
         """
+        unaffordable = await self._unaffordable(job)
+        pausing = {name: words for name, target in self._routes.targets.items() if (words := self._pacer.pause(target))}
+        try:
+            return self._choose(request, job, {**pausing, **(failed or {})}, unaffordable)
+        except (AIUnavailable, ProviderFailed):
+            if not pausing:
+                raise
+            return self._choose(request, job, failed or {}, unaffordable)
+
+    def _choose(
+        self,
+        request: AnyRequest,
+        job: Job,
+        excluded: Mapping[str, str],
+        unaffordable: Mapping[str, AIBudgetSpent],
+    ) -> Way:
         choice = self._routes.choose(
             request,
             feature=job.feature,
@@ -115,11 +131,10 @@ class Upstream:
             breakers=self._breakers,
             estimate=self._estimate,
             hit_ratios=self._hit_ratios,
-            excluded=failed,
-            unaffordable=await self._unaffordable(job),
+            excluded=excluded,
+            unaffordable=unaffordable,
         )
-        provider = self._providers[choice.target.provider]
-        return Way(choice=choice, provider=provider)
+        return Way(choice=choice, provider=self._providers[choice.target.provider])
 
     def will_pass(self, failure: ProviderFailed) -> bool:
         """Whether it is worth asking the same targets once more after a pause."""
@@ -134,7 +149,7 @@ class Upstream:
         reservation = await self._budgets.reserve(job, way.choice.expected_pico_usd or 0)
         attempt = None
         try:
-            waited = await self._pace.wait(target, job.priority)
+            waited = await self._pacer.wait(target, job.priority)
             if waited.ms >= WORTH_TELLING_MS:
                 await self._log.pour(self._throttled(job, target, waited))
             attempt = self._breakers.begin(target.name)
@@ -144,7 +159,8 @@ class Upstream:
         except BaseException as error:
             await asyncio.shield(reservation.release())
             if isinstance(error, ProviderFailed):
-                await self._note_failure(job, target, error)
+                if error.reached or attempt:
+                    await self._note_failure(job, target, error)
                 if attempt:
                     attempt.failed(error)
             elif attempt:
@@ -153,9 +169,9 @@ class Upstream:
         attempt.succeeded()
 
     async def _note_failure(self, job: Job, target: Target, error: ProviderFailed) -> None:
+        seconds = await self._pacer.refused(target, error)
         if error.failure in ("rate_limited", "out_of_capacity", "daily_quota"):
-            await self._pace.pause(target, error.failure, error.retry_after_seconds)
-            await self._log.pour(self._refused(job, target, error))
+            await self._log.pour(self._refused(job, target, error, seconds))
 
     def priced(self, way: Way, share: Reply, given: Given, at: str) -> Ending:
         """How an answered attempt ended: what it used and what that costs by the prices of its moment."""
@@ -202,6 +218,7 @@ class Upstream:
 
     async def close(self) -> None:
         """Let go of every provider's connections."""
+        await self._pacer.close()
         await asyncio.gather(*(provider.close() for provider in self._providers.values()))
 
     def _estimate(self, target: Target, request: AnyRequest, size: Size, hit_ratio: float) -> int | None:
@@ -220,7 +237,7 @@ class Upstream:
             return {}
         return {name: spent for name, target in self._routes.targets.items() if target.provider != LOCAL}
 
-    def _throttled(self, job: Job, target: Target, waited: "Waited") -> JobThrottled:
+    def _throttled(self, job: Job, target: Target, waited: Waited) -> JobThrottled:
         return JobThrottled(
             job_id=job.job_id,
             attempt=job.attempt,
@@ -229,14 +246,13 @@ class Upstream:
             provider=target.provider,
             model=target.model,
             target=target.name,
-            reason=waited.reason,
+            reason=waited.reason or "paced",
             limit_per_minute=target.per_minute,
             waited_ms=waited.ms,
             throttled_at=stamp(self._clock.now()),
         )
 
-    def _refused(self, job: Job, target: Target, error: ProviderFailed) -> JobThrottled:
-        after = error.retry_after_seconds
+    def _refused(self, job: Job, target: Target, error: ProviderFailed, seconds: float) -> JobThrottled:
         return JobThrottled(
             job_id=job.job_id,
             attempt=job.attempt,
@@ -248,7 +264,7 @@ class Upstream:
             reason=error.failure,  # type: ignore[arg-type]
             limit_per_minute=target.per_minute,
             waited_ms=0.0,
-            retry_after_ms=None if after is None else after * 1000,
+            retry_after_ms=seconds * 1000,
             throttled_at=stamp(self._clock.now()),
         )
 
@@ -256,7 +272,7 @@ class Upstream:
 class Turn:
     """The right to make one call now."""
 
-    def __init__(self, way: Way, job: Job, request: AnyRequest, reservation: "Reservation", waited: "Waited") -> None:
+    def __init__(self, way: Way, job: Job, request: AnyRequest, reservation: "Reservation", waited: Waited) -> None:
         self._way = way
         self._about = {"feature": job.feature, "subject": job.subject, "job": job.job_id, "attempt": str(job.attempt)}
         self._request = request
