@@ -68,7 +68,7 @@ WORKERS_AI: dict[str, Model] = {
         _workers_ai(LLAMA_GUARD, "moderation", 300, _per_million("44003", "2730"), 131_072),
         _workers_ai(LLAVA, "image_description", 720, {}),
         _workers_ai(M2M100, "translation", 720, _per_million("31050", "31050")),
-        _workers_ai(FLUX, "image_generation", 720, {"images": Fraction("19.2"), "steps": Fraction("9.6")}),
+        _workers_ai(FLUX, "image_generation", 720, {"tiles": Fraction("4.8"), "steps": Fraction("9.6")}),
         _workers_ai(AURA, "speech", None, {"characters": Fraction("2.72727")}),
         _workers_ai(LLAMA, "chat", 300, _per_million("26668", "204805"), 24_000),
         _workers_ai("@cf/meta/llama-3.1-8b-instruct-fp8", "chat", 300, {}, 32_000),
@@ -79,6 +79,7 @@ WORKERS_AI: dict[str, Model] = {
 _FAMILIES: tuple[tuple[str, str, str, int | None, int], ...] = (
     # provider, name, task, window, minimum prefix
     ("anthropic", r"claude-(opus|fable|mythos)-5(-.+)?", "chat", 1_000_000, 512),
+    ("anthropic", r"claude-(haiku|sonnet|opus)-5-5(-.+)?", "chat", 1_000_000, 1024),
     ("anthropic", r"claude-opus-4-[567](-.+)?", "chat", 1_000_000, 4096),
     ("anthropic", r"claude-haiku-4-5(-.+)?", "chat", 200_000, 4096),
     ("anthropic", r"claude-3-5-haiku(-.+)?", "chat", 200_000, 2048),

@@ -226,23 +226,23 @@ class Calls:
         """Ask for a group of questions in one call, of one target after the other until one answers."""
         request, asked = merged([flight.ask.request for flight in group]), group[0].ask
         failed: dict[str, str] = {}
-        last: ProviderFailed | None = None
+        last: AIUnavailable | ProviderFailed | None = None
         for number in range(MOST_TRIES):
             way = await self._next_way(request, asked.job, failed, last)
             for flight in group:
                 flight.take(way, number)
             try:
                 return await self._attempt(group, request, way)
-            except ProviderFailed as error:
+            except (AIUnavailable, ProviderFailed) as error:
                 if (asked.live is not None and asked.live.pieces) or number + 1 == MOST_TRIES:
                     raise  # somebody has read the beginning: another model would tell another story
                 await self._record_failure(group, error)
-                failed[way.target.name] = f"it failed for this call: {error.failure}"
+                failed[way.target.name] = f"it failed for this call: {_kind(error)}"
                 last = error
         raise AssertionError("the last try returns or raises")
 
     async def _next_way(
-        self, request: AnyRequest, job: Job, failed: dict[str, str], last: ProviderFailed | None
+        self, request: AnyRequest, job: Job, failed: dict[str, str], last: AIUnavailable | ProviderFailed | None
     ) -> Way:
         try:
             return await self._upstream.choose(request, job, failed=failed)
@@ -324,7 +324,7 @@ class Calls:
         return flight.job.recorded(
             outcome="failed",
             ending=ending,
-            error_type=error.failure if isinstance(error, ProviderFailed) else type(error).__name__,
+            error_type=_kind(error),
             error=in_words(error, private=not flight.ask.share),
             started_at=flight.started_at or now,
             recorded_at=now,
@@ -372,6 +372,10 @@ def _tell(live: Live, landing: asyncio.Future[Landed]) -> None:
 
 def _kept(flight: _Flight, result: Any, ending: Ending, started_at: str) -> KeptAnswer:
     return KeptAnswer(job=flight.job, result=result, ending=ending, started_at=started_at)
+
+
+def _kind(error: Exception) -> str:
+    return error.failure if isinstance(error, ProviderFailed) else type(error).__name__
 
 
 def _same(one: Job, other: Job) -> bool:

@@ -14,7 +14,7 @@ from tonetouch_runtime.ai.providers import Provider
 from tonetouch_runtime.ai.providers.connecting import Accounts
 from tonetouch_runtime.ai.providers.connecting import connect as connected
 from tonetouch_runtime.ai.providers.local import LocalProvider
-from tonetouch_runtime.ai.routing import Routes
+from tonetouch_runtime.ai.routing import Routes, count_tokens
 from tonetouch_runtime.ai.upstream import LOCAL, Upstream
 from tonetouch_runtime.settings import Settings
 
@@ -26,10 +26,8 @@ def connect(
 
     Without `providers` they are those that the settings name, and the embedded engines.
     """
-    if providers is None:
-        providers = {**connected(_settled(settings)), LOCAL: LocalProvider()}
     return Upstream(
-        providers=providers,
+        providers=providers_of(settings) if providers is None else providers,
         routes=Routes.load(settings.ai_routes, embedded=LocalProvider.targets()),
         breakers=Breakers(),
         pacer=Pacer(bus, accounts=_accounts(settings)),
@@ -40,8 +38,9 @@ def connect(
     )
 
 
-def _settled(settings: Settings) -> Accounts:
-    return Accounts(
+def providers_of(settings: Settings) -> dict[str, Provider]:
+    """The providers that the settings name, and the embedded engines."""
+    accounts = Accounts(
         cloudflare_account=settings.cloudflare_account,
         cloudflare_token=settings.cloudflare_token.get_secret_value(),
         cloudflare_gateway=settings.cloudflare_gateway,
@@ -54,6 +53,7 @@ def _settled(settings: Settings) -> Accounts:
         gemini_key=settings.gemini_key.get_secret_value(),
         gemini_url=settings.gemini_url,
     )
+    return {**connected(accounts, count=count_tokens), LOCAL: LocalProvider()}
 
 
 def _accounts(settings: Settings) -> Mapping[str, str]:

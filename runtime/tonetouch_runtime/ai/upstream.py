@@ -136,9 +136,9 @@ class Upstream:
         )
         return Way(choice=choice, provider=self._providers[choice.target.provider])
 
-    def will_pass(self, failure: ProviderFailed) -> bool:
+    def will_pass(self, failure: Exception) -> bool:
         """Whether it is worth asking the same targets once more after a pause."""
-        if failure.failure not in ("rate_limited", "out_of_capacity"):
+        if not isinstance(failure, ProviderFailed) or failure.failure not in ("rate_limited", "out_of_capacity"):
             return False
         return (failure.retry_after_seconds or 0.0) <= LONGEST_PAUSE_SECONDS
 

@@ -16,13 +16,15 @@ from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 import msgspec
+from pydantic import SecretStr
 
+from tests.cloud import Account
 from tonetouch_contracts.job import BudgetExhausted, JobRecorded, JobStarted, JobThrottled
 from tonetouch_contracts.manifest import stream_of
 from tonetouch_runtime import Bus, Log, Objects, Settings, SystemClock
 from tonetouch_runtime.ai import Embedded, TextToEmbed, Whose
 from tonetouch_runtime.ai.client import AIClient
-from tonetouch_runtime.ai.composing import connect
+from tonetouch_runtime.ai.composing import connect, providers_of
 from tonetouch_runtime.ai.providers import Piece, Provider, Reply, Target
 from tonetouch_runtime.ai.providers.local import LocalProvider
 from tonetouch_runtime.ai.tasks import AnyRequest, Chat, Embeddings, Speech
@@ -113,6 +115,28 @@ async def connected(
         )
         yield Connected(ai=ai, provider=provider, bus=bus, log=log, objects=objects)
     await bus.close()
+
+
+def in_the_cloud(settings: Settings, cloud: Account) -> Settings:
+    """The same installation with accounts at Cloudflare, its gateway, Anthropic and Gemini, all of them simulated."""
+    return settings.model_copy(
+        update={
+            "cloudflare_account": cloud.id,
+            "cloudflare_token": SecretStr(cloud.token),
+            "cloudflare_gateway": cloud.gateway,
+            "cloudflare_api_url": cloud.api_url,
+            "cloudflare_gateway_url": cloud.gateway_url,
+            "anthropic_key": SecretStr(cloud.anthropic_key),
+            "gemini_key": SecretStr(cloud.gemini_key),
+        }
+    )
+
+
+@asynccontextmanager
+async def connected_to_the_cloud(settings: Settings, cloud: Account) -> AsyncIterator[Connected]:
+    """A client that reaches nothing but the simulated cloud and the embedded engines."""
+    async with connected(settings, providers=providers_of(in_the_cloud(settings, cloud))) as client:
+        yield client
 
 
 async def rows(bus: Bus) -> tuple[list[JobStarted], list[JobRecorded]]:
