@@ -7,7 +7,8 @@ from threading import Lock
 from typing import TYPE_CHECKING, ClassVar
 
 from tonetouch_runtime.ai.local.errors import EngineMissing
-from tonetouch_runtime.ai.local.models import MODELS, Served
+from tonetouch_runtime.ai.local.models import MODELS, RERANKING, Served
+from tonetouch_runtime.ai.local.speaking import Spoken, speak
 from tonetouch_runtime.ai.local.writing import Template, write_from_facts
 from tonetouch_runtime.ai.local.written import Fact, Written
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from tonetouch_runtime.ai.local.embedding import TextEmbedding
+    from tonetouch_runtime.ai.local.hearing import Heard
+    from tonetouch_runtime.ai.local.moderating import Moderated
+    from tonetouch_runtime.ai.local.painting import Painted
+    from tonetouch_runtime.ai.local.reranking import Ranking
+
+PART = 16_384  # characters that are counted at once
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,11 +35,20 @@ class Embedded:
     completion_tokens: int = 0
 
 
-class LocalEngines:
-    """Embeds, describes and writes with no account and no network; one instance serves all threads of a process.
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """Passages, best first, with what reading them took."""
 
-    Making one costs nothing. The first call of any task loads the weights (about a second, 80 MB) and raises
-    `EngineMissing` when the extra `ai-local` is not installed. Calls use the processor and block: run them in a thread.
+    ranked: "tuple[Ranking, ...]"
+    model: str
+    prompt_tokens: int
+
+
+class LocalEngines:
+    """Every engine with no account and no network; one instance serves all threads of a process.
+
+    Making one costs nothing. The first call that needs the weights loads them (about a second, 80 MB); one whose
+    packages are not installed raises `EngineMissing`. Calls use the processor and block: run them in a thread.
     """
 
     provider = "local"
@@ -61,6 +77,44 @@ class LocalEngines:
         count_tokens = self._text_embedding().count_tokens
         return write_from_facts(facts, template=template, count_tokens=count_tokens, max_tokens=max_tokens)
 
+    def rerank(self, query: str, passages: Sequence[str], *, top: int | None = None) -> "Reranked":
+        """Passages by how well they answer; `reranking.rerank` says what it promises."""
+        engine = self._text_embedding()
+        from tonetouch_runtime.ai.local.reranking import rerank
+
+        ranked = rerank(query, passages, embed=engine.embed, top=top)
+        return Reranked(ranked, RERANKING, sum(map(engine.count_tokens, (query, *passages))))
+
+    def moderate(self, text: str) -> "Moderated":
+        """Hazards in a text; `moderating.moderate` says what it cannot see."""
+        _need("numpy")
+        from tonetouch_runtime.ai.local.moderating import moderate
+
+        return moderate(text)
+
+    def paint(self, prompt: str, *, seed: int | None = None) -> "Painted":
+        """An abstract picture from the hash of a prompt; `painting.paint` says what it promises."""
+        _need("numpy", "PIL")
+        from tonetouch_runtime.ai.local.painting import paint
+
+        return paint(prompt, seed=seed)
+
+    def speak(self, text: str, *, voice: str | None = None) -> Spoken:
+        """A recording of a text (the extra `ai-local-speech`); `speaking.speak` says what it promises."""
+        return speak(text, voice=voice)
+
+    def hear(self, audio: bytes, media_type: str) -> "Heard":
+        """What is said in a recording; `hearing.hear` says how often it is wrong."""
+        _need("numpy", "pocketsphinx")
+        from tonetouch_runtime.ai.local.hearing import hear
+
+        return hear(audio, media_type)
+
+    def count_tokens(self, text: str) -> int:
+        """Tokens of a whole text, however long."""
+        count = self._text_embedding().count_tokens
+        return sum(count(text[start : start + PART]) for start in range(0, len(text), PART))
+
     def load(self) -> None:
         """Load everything now, so that no caller waits for it later and a missing extra shows at the start."""
         self._text_embedding().load()
@@ -68,10 +122,14 @@ class LocalEngines:
     def _text_embedding(self) -> "TextEmbedding":
         with self._lock:
             if self._embedding is None:
-                for package in ("numpy", "PIL", "wordllama"):
-                    if find_spec(package) is None:
-                        raise EngineMissing(package)
+                _need("numpy", "PIL", "wordllama")
                 from tonetouch_runtime.ai.local.embedding import TextEmbedding
 
                 self._embedding = TextEmbedding()
             return self._embedding
+
+
+def _need(*packages: str) -> None:
+    for package in packages:
+        if find_spec(package) is None:
+            raise EngineMissing(package)

@@ -50,6 +50,17 @@ def folded(text: str) -> str:
     return unicodedata.normalize("NFKC", _ACCENTS.sub("", unicodedata.normalize("NFKD", text.casefold())))
 
 
+def terms(text: str) -> list[str]:
+    """The words of `text`, folded; where words are not set apart by spaces, every two neighbouring characters."""
+    found: list[str] = []
+    for word in folded(text).translate(_WORD_CHARACTERS).split():
+        if len(word) > 1 and any(start <= ord(word[0]) < end for start, end in _UNSPACED_RANGES):
+            found += (word[at : at + 2] for at in range(len(word) - 1))
+        else:
+            found.append(word)
+    return found
+
+
 class _WordCharacters(dict[int, int]):
     """A translation table filled as characters are met: punctuation and separators become spaces, symbols stay."""
 
