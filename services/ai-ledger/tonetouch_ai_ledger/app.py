@@ -1,6 +1,34 @@
 """What the ledger is made of."""
 
-from tonetouch_ai_ledger import listing, recording, sweeping
+from tonetouch_ai_ledger import (
+    budgeting,
+    caching,
+    comparing,
+    listing,
+    recording,
+    reporting,
+    repricing,
+    retaining,
+    sweeping,
+    throttling,
+    timing,
+    tracing,
+)
 from tonetouch_runtime import App
 
-app = App(name="ai-ledger", routers=(recording.router, listing.router), resources=(sweeping.sweeping_jobs,))
+app = App(
+    name="ai-ledger",
+    routers=(
+        recording.router,
+        listing.router,
+        reporting.router,
+        caching.router,
+        comparing.router,
+        timing.router,
+        throttling.router,
+        budgeting.router,
+        tracing.router,
+        repricing.router,
+    ),
+    resources=(sweeping.sweeping_jobs, retaining.retaining_bodies),
+)

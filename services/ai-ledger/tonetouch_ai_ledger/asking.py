@@ -1,13 +1,15 @@
 """What every question to the ledger has in common: which attempts, of which days, in which groups."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, false, func, true
+from sqlalchemy import ColumnElement, Table, false, func
 
 from tonetouch_contracts.ledger import GroupBy, Which
 from tonetouch_runtime import Refused
+
+Group = tuple[str | None, ...]
 
 DIMENSIONS = (
     "feature",
@@ -31,8 +33,9 @@ _DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 def is_of(table: Table, which: Which, *, in_rows: bool) -> list[ColumnElement[bool]]:
     """The conditions of a question to the table of jobs (`in_rows`) or to a roll-up. Raises Refused for a bad day."""
     conditions = [says(table.c[name], wanted) for name in DIMENSIONS if (wanted := getattr(which, name)) is not None]
-    day = table.c.started_at if in_rows else table.c.day
-    return conditions + between(day, which.from_day, which.to_day)
+    if in_rows:
+        conditions.append(table.c.recorded_at.is_not(None))
+    return conditions + between(table.c.started_at if in_rows else table.c.day, which.from_day, which.to_day)
 
 
 def between(time: ColumnElement[Any], from_day: str | None, to_day: str | None) -> list[ColumnElement[bool]]:
@@ -67,12 +70,7 @@ def groups(table: Table, group_by: Sequence[GroupBy], *, in_rows: bool) -> list[
     return [column.label(f"g{number}") for number, column in enumerate(columns)]
 
 
-def grouped(query: Select[Any], columns: Sequence[ColumnElement[Any]]) -> Select[Any]:
-    """The query with these groups; without any, everything is one group (if there is anything)."""
-    return query.group_by(*columns) if columns else query.having(func.count() > 0).where(true())
-
-
-def group_in(row: Any, group_by: Sequence[GroupBy]) -> tuple[str | None, ...]:
+def group_in(row: Mapping[Any, Any], group_by: Sequence[GroupBy]) -> Group:
     """The group of a row of an answer. What a roll-up has as empty text is null."""
     return tuple(row[f"g{number}"] or None for number in range(len(group_by)))
 

@@ -49,8 +49,7 @@ def _lacks(jobs: Table, missing: Missing) -> ColumnElement[bool]:
 async def export_jobs(command: ExportJobs, floor: Floor) -> Page[JobView]:
     """Attempts with an end, the oldest first."""
     jobs = floor.tables.live(AIJobRow)
-    conditions = [jobs.c.recorded_at.is_not(None), *is_of(jobs, command.which, in_rows=True)]
-    return await _page(floor, conditions, command, newest_first=False)
+    return await _page(floor, is_of(jobs, command.which, in_rows=True), command, newest_first=False)
 
 
 async def _page(

@@ -37,11 +37,14 @@ SUMS = (
 )
 """`prompt_hits` are attempts with a price that read something from the provider's prompt cache."""
 
+OTHER_UNITS = {"character": "characters", "audio_ms": "audio_ms", "image": "images"}
+"""The columns of units that are no tokens."""
+
 _PLACE = {name: place for place, name in enumerate((*SUMS, *SPANS))}
 _COST, _AVOIDED, _UNPRICED = _PLACE["cost_pico_usd"], _PLACE["avoided_pico_usd"], _PLACE["unpriced"]
 _WITHOUT_USAGE, _HITS, _HIT_COST = _PLACE["without_usage"], _PLACE["prompt_hits"], _PLACE["prompt_hit_pico_usd"]
 _LATENCY, _TIMED, _FIRST_SPAN = _PLACE["latency_us"], _PLACE["timed"], len(SUMS)
-_OTHER_UNITS = {"character": _PLACE["characters"], "audio_ms": _PLACE["audio_ms"], "image": _PLACE["images"]}
+_UNIT_PLACES: dict[str, int] = {unit: _PLACE[name] for unit, name in OTHER_UNITS.items()}
 
 
 class UsageDayRow(SQLModel, table=True):
@@ -150,7 +153,7 @@ def _add_usage(sums: list[int], event: JobRecorded) -> None:
     sums[4] += event.completion_tokens or 0
     sums[5] += event.reasoning_tokens or 0
     for quantity in event.quantities:
-        if (place := _OTHER_UNITS.get(quantity.unit)) is not None:
+        if (place := _UNIT_PLACES.get(quantity.unit)) is not None:
             sums[place] += quantity.amount
 
 
