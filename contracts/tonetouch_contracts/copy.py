@@ -14,7 +14,7 @@ from tonetouch_contracts.job import Priority, Purpose
 from tonetouch_contracts.message import Command, Event, Page
 
 CopyKind = Literal["artist_bio", "album_review", "track_notes", "about_track"]
-CopyStatus = Literal["asked", "written", "failed"]
+CopyStatus = Literal["asked", "written", "skipped", "failed"]
 
 
 class Known(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +68,7 @@ class ContextBuilt(Event, frozen=True, kw_only=True, tag="context.built"):
     object_key: str
     facts: int
     characters: int
+    built_at: str
 
 
 class CopyAsked(Event, frozen=True, kw_only=True, tag="copy.asked"):
@@ -128,8 +129,8 @@ class DraftDiscarded(Event, frozen=True, kw_only=True, tag="draft.discarded"):
 class CopyWritten(Event, frozen=True, kw_only=True, tag="copy.written"):
     """A text was written. Every year, number and name in it stands in the facts it cites; no person has read it.
 
-    `written_by` is the job whose answer this is; it is another one than `job_id` where the draft of that one was
-    discarded. `facts` are those the sentences cite, as they were then. `facts_sha256` is of all facts that were given.
+    `written_by` is the job whose answer this is, in its attempt `attempt`; it is another one than the `job_id` that was
+    asked under where the draft of that one was discarded. `facts` are those the sentences cite, as they were then. `facts_sha256` is of all facts that were given.
     """
 
     entity_field: ClassVar[str] = "copy_id"
@@ -169,6 +170,20 @@ class CopyFailed(Event, frozen=True, kw_only=True, tag="copy.failed"):
     attempt: int
     reason: str
     may_pass: bool
+
+
+class CopySkipped(Event, frozen=True, kw_only=True, tag="copy.skipped"):
+    """There is too little to write of, for the reason given. It is not a failure: when more is known, ask again."""
+
+    entity_field: ClassVar[str] = "copy_id"
+
+    copy_id: str
+    ask_id: str
+    kind: CopyKind
+    subject: str
+    job_id: JobId
+    attempt: int
+    reason: str
 
 
 class RefreshBegun(Event, frozen=True, kw_only=True, tag="refresh.begun"):

@@ -199,12 +199,14 @@ class CoverDescribed(Event, frozen=True, kw_only=True, tag="cover.described"):
 class AboutWanted(Event, frozen=True, kw_only=True, tag="about.wanted"):
     """The step `write_about` needs 'About this track' from what is known here. Nobody has begun to write it.
 
-    It belongs to the attempt `attempt` of the step, and the text is to be written under `job_id`.
+    It belongs to the attempt `attempt` of the step, and the text is to be written under `job_id`. Whatever comes of it
+    is said under `ask_id`.
     """
 
     entity_field: ClassVar[str] = "track_id"
 
     track_id: TrackId
+    ask_id: str
     job_id: JobId
     attempt: int
     known: tuple[Known, ...]

@@ -7,6 +7,7 @@ import pytest
 
 from tests.ingest.installation import Neighbours
 from tests.runtime.installation import provision
+from tonetouch_agents.app import app as agents
 from tonetouch_ingest.app import app
 from tonetouch_runtime import Floor, Settings, running
 
@@ -18,10 +19,10 @@ def _neighbours() -> Neighbours:
 
 @pytest.fixture(name="provisioned")
 async def _provisioned(neighbours: Neighbours, settings: Settings) -> AsyncIterator[Settings]:
-    """An installation in which everybody but ingest runs."""
+    """An installation in which everybody but ingest runs: agents as it is, the others as stand-ins."""
     await provision(settings)
     async with AsyncExitStack() as stack:
-        for neighbour in neighbours.apps:
+        for neighbour in (*neighbours.apps, agents):
             await stack.enter_async_context(running(neighbour, settings))
         yield settings
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 import msgspec
 
@@ -104,14 +104,14 @@ class Question:
         return canonical({"policy": self.policy, "prompt": self.prompt, "request": _readable(self.request)})
 
 
-def _readable(request: AnyRequest) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(request)
+def _readable(request: AnyRequest) -> object:
     match request:
         case ImageDescription(image=body):
-            plain["image"] = {"sha256": digest(body)}
+            return {**msgspec.to_builtins(request), "image": {"sha256": digest(body)}}
         case Transcription(audio=body):
-            plain["audio"] = {"sha256": digest(body)}
-    return plain
+            return {**msgspec.to_builtins(request), "audio": {"sha256": digest(body)}}
+    # As it is: a schema is raw JSON, which has no other form.
+    return request
 
 
 def canonical(value: object) -> bytes:

@@ -277,7 +277,7 @@ def count_tokens(text: str) -> int:
 
 
 def _is_for_a_writer_of_facts(request: Chat) -> bool:
-    return bool(request.facts) and request.template is not None and request.schema is None
+    return bool(request.facts) and request.template is not None
 
 
 def _is_another(route: Route, target: Target, first: Target | None) -> tuple[Why, str] | None:

@@ -13,19 +13,17 @@ import structlog
 from tonetouch_contracts.identity import derived
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import StepName
-from tonetouch_ingest import analysing, deduping, describing, embedding, fingerprinting, publishing, staging, writing
+from tonetouch_ingest import analysing, deduping, describing, embedding, fingerprinting, publishing, staging
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.listening.refusals import AudioRefused, WorkFailed
 from tonetouch_ingest.upload import Upload
-from tonetouch_ingest.workflow import ATTEMPTS, ATTEMPTS_OF_A_CRASH, ATTEMPTS_WHILE_AWAY, begin, end, fail
+from tonetouch_ingest.workflow import ATTEMPTS, ATTEMPTS_OF_A_CRASH, ATTEMPTS_WHILE_AWAY, begin, delay_after, end, fail
 from tonetouch_runtime import Floor, NotNow, ObjectMissing, Refused, Router, Task, Unavailable
 
 log = structlog.get_logger()
 router = Router()
 
 Run = Callable[[Attempt, Floor], Awaitable[Sequence[Event]]]
-
-LONGEST_DELAY_SECONDS = 60.0
 
 
 @router.works("INGEST_Q", "stage", consumer="ingest-stage", parallel=4)
@@ -69,11 +67,6 @@ async def embed(tasks: Sequence[Task], floor: Floor) -> None:
 @router.works("INGEST_Q", "describe_cover", consumer="ingest-describe-cover", parallel=2)
 async def describe_cover(task: Task, floor: Floor) -> None:
     await _take(task, floor, describing.describe_cover)
-
-
-@router.works("INGEST_Q", "write_about", consumer="ingest-write-about", parallel=2)
-async def write_about(task: Task, floor: Floor) -> None:
-    await _take(task, floor, writing.write_about)
 
 
 @router.works("INGEST_Q", "publish", consumer="ingest-publish", parallel=4)
@@ -137,7 +130,7 @@ async def _note_failure(attempt: Attempt, error: Exception, floor: Floor) -> flo
     outcome = await floor.log.transact("INGEST", attempt.track_id, Upload(), failed)
     tries = outcome.state.steps[attempt.step].tries
     given_up = any(getattr(event, "final", False) for event in outcome.events)
-    return None if given_up or not outcome.events else min(0.5 * 2.0 ** (tries - 1), LONGEST_DELAY_SECONDS)
+    return None if given_up or not outcome.events else delay_after(tries)
 
 
 def _patience(error: Exception) -> int:

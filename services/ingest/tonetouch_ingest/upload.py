@@ -7,6 +7,7 @@ import msgspec
 from tonetouch_contracts.identity import JobId, TrackId
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.upload import (
+    AboutWanted,
     AboutWritten,
     AudioAnalysed,
     AudioCompared,
@@ -49,6 +50,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     compared: AudioCompared | None = None
     analysed: AudioAnalysed | None = None
     described: CoverDescribed | None = None
+    wanted: AboutWanted | None = None
     about: AboutWritten | None = None
     failed: IngestFailed | None = None
     completed: IngestCompleted | None = None
@@ -97,7 +99,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         return self.steps[step].state in ("done", "skipped")
 
     def _found(self, event: Event) -> Self:
-        """The facts that end a step."""
+        """What was found out: most of it ends a step."""
         match event:
             case AudioStaged():
                 return self._done("stage", staged=event)
@@ -114,6 +116,9 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
                 return self._done("embed")
             case CoverDescribed():
                 return self._done("describe_cover", described=event)
+            case AboutWanted():
+                # The step runs on: somebody else writes.
+                return self._with(wanted=event)
             case AboutWritten():
                 return self._done("write_about", about=event)
         return self

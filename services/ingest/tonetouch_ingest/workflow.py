@@ -10,7 +10,7 @@ dedupe          fingerprint                 same bytes? same sound?             
 analyse         stage                       tempo, key, loudness, energy, mood           ``audio.analysed``
 embed           analyse, dedupe             vectors of description and lyrics            ``embedding.done``
 describe_cover  dedupe                      alternative text for the cover               ``cover.described``
-write_about     analyse, dedupe             'About this track'                           ``about.written``
+write_about     analyse, dedupe             have 'About this track' written              ``about.written``
 publish         all of these but            tell catalog what became of it               ``ingest.completed``
                 write_about
 ==============  ==========================  ===========================================  ======================
@@ -48,6 +48,13 @@ ATTEMPTS_WHILE_AWAY = 60
 
 ATTEMPTS_OF_A_CRASH = 3
 """A file that kills its worker will most likely do it again."""
+
+LONGEST_DELAY_SECONDS = 60.0
+
+
+def delay_after(tries: int) -> float:
+    """Seconds from a failed try to the next one: doubling, bounded."""
+    return float(min(0.5 * 2.0 ** (tries - 1), LONGEST_DELAY_SECONDS))
 
 
 def ready(upload: Upload) -> list[StepName]:
