@@ -39,10 +39,11 @@ Account: what a test can change (models by their name at the provider, "*" for a
     `add_gateway(name, **settings)`, `know(Model(...))` for a model the simulator has not heard of
 
 Fault(status=, code=, message=, retry_after=, without_usage=, cut_after=, abrupt=, content_type=, html=, nonsense=,
-      duplicate_ids=, plain_json=, delay_seconds=)
+      duplicate_ids=, missing=, plain_json=, delay_seconds=)
     `status` with `code`: 429 with 3040 or 3036, 500, 529 ...; the body is in the form of the provider that was asked.
     `cut_after=n`: a stream ends after n chunks without its end; `abrupt=True`: the connection breaks there, also
     without a stream. `plain_json`: a JSON document although a stream was asked for. `nonsense`: JSON of another shape.
+    `duplicate_ids`: request ids and places in a list come again. `missing=n`: the last n vectors or scores are gone.
 
 Account: what it answered
     `calls(model=None)` -> list[Call]: number, at, provider, model, task, surface, status, error, streamed, texts,
@@ -50,7 +51,8 @@ Account: what it answered
         superseded (a failed try that the gateway repeated itself)
     `counts()` -> {model: Counts(calls, answered, refused, texts, charged)}
     `charged(model=None)` -> Charged: prompt_tokens (all input), cached_tokens, cache_write_5m_tokens,
-        cache_write_1h_tokens, completion_tokens, characters, audio_milliseconds, images, steps, micro_neurons
+        cache_write_1h_tokens, completion_tokens, characters, audio_milliseconds, images, tiles, steps,
+        micro_neurons
     `busiest(model, seconds=60.0)` -> the most requests let in within any window of that length
     `batches(model)` -> texts of each embeddings request
 

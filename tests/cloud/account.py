@@ -158,7 +158,8 @@ class Account:
 
     def busiest(self, model: str, seconds: float = 60.0) -> int:
         """The most requests that were let in within any window of that length."""
-        return busiest_window([call.at for call in self.calls(model) if call.error != str(RATE_LIMITED)], seconds)
+        let_in = [one for one in self.calls(model) if one.error != str(RATE_LIMITED) and one.gateway_cache != "HIT"]
+        return busiest_window([call.at for call in let_in], seconds)
 
     def batches(self, model: str) -> list[int]:
         """The number of texts in each answered request."""

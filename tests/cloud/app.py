@@ -6,7 +6,7 @@ from starlette.responses import Response
 from tests.cloud import controlling, gateway, gateway_logs, vectorize
 from tests.cloud.accounts import Accounts, accounts_of
 from tests.cloud.answering import attempt, response
-from tests.cloud.arriving import asked_of, refused, refused_in_envelope, unauthorised
+from tests.cloud.arriving import asked_of, refused, refused_in_envelope, refused_unasked, unauthorised
 from tests.cloud.faults import Refused
 from tests.cloud.gateway import DIALECTS, WORKERS_AI, over_the_api
 from tests.cloud.openai import bearer
@@ -51,7 +51,7 @@ async def direct(request: Request, host: str, path: str) -> Response:
     try:
         question = dialect.question(asked)
     except Refused as no:
-        return refused(dialect, no)
+        return refused_unasked(asked, dialect, no)
     return response(account, await attempt(account, question))
 
 

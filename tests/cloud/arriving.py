@@ -8,7 +8,7 @@ from starlette.responses import Response
 from tests.cloud.account import Account
 from tests.cloud.asking import Asked, Dialect, encoded
 from tests.cloud.faults import Refused
-from tests.cloud.record import Surface
+from tests.cloud.record import Call, Surface
 
 REQUEST_ID = "req_refused"
 
@@ -29,6 +29,34 @@ def refused(dialect: Dialect, no: Refused) -> Response:
     """The refusal of a request that never became a call to a model."""
     answer = dialect.refuse(no, REQUEST_ID)
     return Response(answer.body, answer.status, answer.headers, answer.content_type)
+
+
+def refused_unasked(asked: Asked, dialect: Dialect, no: Refused, gateway: str | None = None) -> Response:
+    """The refusal of a request in which no question was found. It is in the record, as model ``unknown``."""
+    response = refused(dialect, no)
+    note_refusal(asked.account, dialect.provider, asked.surface, response, no, gateway)
+    return response
+
+
+def note_refusal(
+    account: Account, provider: str, surface: Surface, response: Response, no: Refused, gateway: str | None
+) -> None:
+    """Puts a refused request into the record."""
+    account.begin(
+        Call(
+            number=0,
+            at=0.0,
+            provider=provider,
+            model="unknown",
+            task="unknown",
+            surface=surface,
+            streamed=False,
+            outcome="refused",
+            status=response.status_code,
+            error=str(no.code),
+            gateway=gateway,
+        )
+    )
 
 
 def unauthorised(provider: str) -> Refused:

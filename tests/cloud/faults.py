@@ -21,6 +21,7 @@ class Fault:
     html: bool = False
     nonsense: bool = False
     duplicate_ids: bool = False
+    missing: int = 0
     plain_json: bool = False
     delay_seconds: float = 0.0
 

@@ -13,7 +13,7 @@ from tests.cloud.account import Account
 from tests.cloud.accounts import accounts_of
 from tests.cloud.answering import NO_FAULT, Attempt, attempt, response
 from tests.cloud.anthropic import AnthropicDialect
-from tests.cloud.arriving import asked_of, refused, unauthorised
+from tests.cloud.arriving import asked_of, note_refusal, refused_unasked, unauthorised
 from tests.cloud.asking import Answer, Asked, Dialect, Question, encoded, parsed
 from tests.cloud.faults import Refused
 from tests.cloud.gateway_headers import Wishes, wishes
@@ -54,11 +54,14 @@ async def through_gateway(request: Request, account_id: str, gateway_name: str, 
             raise Refused(400, NO_PROVIDER, "Invalid provider")
         wanted = _let_in(account, gateway, request)
     except Refused as no:
-        return _gateway_refusal(no)
+        refusal = _gateway_refusal(no)
+        if account is not None:
+            note_refusal(account, provider, "gateway", refusal, no, gateway_name)
+        return refusal
     asked = await asked_of(request, account, _own_path(provider, path), "gateway")
     key = dialect.key(asked.headers)
     if key != account.keys[provider] and not (key is None and provider in gateway.byok):
-        return refused(dialect, unauthorised(provider))
+        return refused_unasked(asked, dialect, unauthorised(provider), gateway.name)
     return await _served(asked, dialect, gateway, wanted)
 
 
@@ -72,7 +75,7 @@ async def over_the_api(request: Request, asked: Asked) -> Response:
             return await _served(asked, dialect, gateway, _let_in(asked.account, gateway, request))
         return response(asked.account, await attempt(asked.account, dialect.question(asked)))
     except Refused as no:
-        return refused(WORKERS_AI, no)
+        return refused_unasked(asked, WORKERS_AI, no, name)
 
 
 def _third_party(asked: Asked) -> tuple[Dialect, Asked]:
@@ -128,7 +131,7 @@ async def _served(asked: Asked, dialect: Dialect, gateway: Gateway, wanted: Wish
     try:
         question = dialect.question(asked)
     except Refused as no:
-        return refused(dialect, no)
+        return refused_unasked(asked, dialect, no, gateway.name)
     cached = wanted.ttl_seconds > 0 and not question.streamed and question.task not in UNCACHED_TASKS
     key = _cache_key(question, asked, wanted)
     kept = gateway.cache.get(key) if cached else None
@@ -206,7 +209,7 @@ def _logged(asked: Asked, question: Question, gateway: Gateway, wanted: Wishes, 
     if wanted.collect_payload:
         log.request = asked.raw
         log.response = b"".join(piece.data for piece in answer.pieces) if answer.pieces else answer.body
-    gateway.logs.append(log)
+    gateway.note(log)
 
 
 def _entry(

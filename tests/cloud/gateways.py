@@ -6,6 +6,8 @@ from typing import Any, Literal
 from tests.cloud.asking import Answer
 from tests.cloud.limiting import Limit
 
+BODIES_AT_MOST = 500
+
 
 @dataclass(frozen=True)
 class CachedAnswer:
@@ -42,6 +44,13 @@ class Gateway:
     cache: dict[str, CachedAnswer] = field(default_factory=dict)
     logs: list[Log] = field(default_factory=list)
     _limit: Limit | None = None
+
+    def note(self, log: Log) -> None:
+        """One more entry; only the latest keep their bodies."""
+        self.logs.append(log)
+        if len(self.logs) > BODIES_AT_MOST:
+            old = self.logs[-BODIES_AT_MOST - 1]
+            old.request = old.response = None
 
     def wait(self, now: float) -> float:
         """Seconds until the gateway lets a request in; 0.0 is at once."""

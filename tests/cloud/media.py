@@ -12,14 +12,18 @@ MP3_FRAME = bytes.fromhex("fff364c4") + bytes(140)
 MP3_FRAME_SECONDS = 0.024
 CHARACTERS_A_SECOND = 15
 BYTES_A_SECOND = 16_000
+SIDE = 1024
+TILES = (SIDE // 512) ** 2
 WAV_HEADER_BYTES = 44
 
 
 def jpeg(seed: str) -> bytes:
-    """A picture of one colour, 64 by 64."""
+    """A picture of one colour, 1024 by 1024."""
     digest = hashlib.sha256(seed.encode()).digest()
     with io.BytesIO() as file:
-        Image.new("RGB", (64, 64), (digest[0], digest[1], digest[2])).save(file, "JPEG", comment=digest.hex().encode())
+        Image.new("RGB", (SIDE, SIDE), (digest[0], digest[1], digest[2])).save(
+            file, "JPEG", comment=digest.hex().encode()
+        )
         return file.getvalue()
 
 

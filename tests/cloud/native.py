@@ -16,7 +16,8 @@ def checked(validator: Draft202012Validator, body: dict[str, Any] | None) -> dic
     wrong = objection(validator, body)
     if wrong is None:
         return body
-    raise Refused(400, 3003 if "is a required property" in wrong else 5004, f"Bad input: {wrong}")
+    incomplete = "is a required property" in wrong or (wrong.startswith("body: ") and "is not valid under any" in wrong)
+    raise Refused(400, 3003 if incomplete else 5004, f"Bad input: {wrong}")
 
 
 def check_window(model: Model, tokens: int) -> None:

@@ -190,7 +190,7 @@ def _image_bytes(image: Any) -> bytes:
 def flux(asked: Asked, model: Model, body: dict[str, Any] | None) -> Answering:
     """A JPEG in base64. It knows a prompt and steps, and refuses everything else."""
     body = checked(_FLUX, body)
-    charged = Charged(images=1, steps=body.get("steps", 4))
+    charged = Charged(images=1, tiles=media.TILES, steps=body.get("steps", 4))
     picture = base64.b64encode(media.jpeg(body["prompt"])).decode()
     return lambda fault: Answer(body=encoded({"image": picture}), charged=charged)
 

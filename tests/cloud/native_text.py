@@ -60,20 +60,21 @@ def bge_m3(asked: Asked, model: Model, body: dict[str, Any] | None) -> Answering
     tokens = sum(map(tokens_of, [*texts, body.get("query", "")]))
     charged = Charged(prompt_tokens=tokens)
     if "text" in body:
-        return lambda fault: Answer(body=encoded({**_vectors(texts, "data")}), charged=charged)
+        return lambda fault: Answer(body=encoded(_vectors(texts, "data", fault)), charged=charged)
     if "query" in body:
         return lambda fault: Answer(body=encoded(_scores(body["query"], texts, None, fault)), charged=charged)
-    return lambda fault: Answer(body=encoded({**_vectors(texts, "response")}), charged=charged)
+    return lambda fault: Answer(body=encoded(_vectors(texts, "response", fault)), charged=charged)
 
 
-def _vectors(texts: list[str], name: str) -> dict[str, Any]:
-    return {"shape": [len(texts), DIMENSIONS], name: vectors(texts).tolist(), "pooling": "cls"}
+def _vectors(texts: list[str], name: str, fault: Fault) -> dict[str, Any]:
+    rows = vectors(texts[: len(texts) - fault.missing]).tolist()
+    return {"shape": [len(rows), DIMENSIONS], name: rows, "pooling": "cls"}
 
 
 def _scores(query: str, texts: list[str], top: int | None, fault: Fault) -> dict[str, Any]:
     scored = sorted(((relevance(query, text), index) for index, text in enumerate(texts)), key=lambda one: -one[0])
     told = [{"id": 0 if fault.duplicate_ids else index, "score": score} for score, index in scored[:top]]
-    return {"response": told}
+    return {"response": told[: len(told) - fault.missing]}
 
 
 def reranker(asked: Asked, model: Model, body: dict[str, Any] | None) -> Answering:

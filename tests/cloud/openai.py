@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tests.cloud import media
-from tests.cloud.asking import Answer, Answering, Asked, Question, encoded, objection, parsed
+from tests.cloud.asking import Answer, Answering, Asked, Dialect, Question, encoded, objection, parsed
 from tests.cloud.chat_schemas import OPENAI_CHAT, OPENAI_EMBEDDINGS, OPENAI_SPEECH
 from tests.cloud.faults import Fault, Refused
 from tests.cloud.openai_chat import ChatRules, chat_question
@@ -68,7 +68,9 @@ class OpenAIDialect:
         return Answer(status=refused.status, body=encoded({"error": error}), error=str(refused.code))
 
 
-def embeddings_question(asked: Asked, dialect: Any) -> Question:
+def embeddings_question(
+    asked: Asked, dialect: Dialect, *, no_model: Refused = _NO_MODEL, texts_at_most: int = 2048
+) -> Question:
     """Embeddings in OpenAI's form; `dialect` is the provider that is asked."""
     body = parsed(asked.raw, *INVALID)
     name = str(body.get("model", ""))
@@ -76,11 +78,11 @@ def embeddings_question(asked: Asked, dialect: Any) -> Question:
 
     def check() -> Answering:
         wrong = objection(OPENAI_EMBEDDINGS, body)
-        if wrong:
-            raise Refused(*INVALID, wrong)
+        if wrong or len(texts) > texts_at_most:
+            raise Refused(*INVALID, wrong or f"input: {texts_at_most} texts at most")
         known = asked.account.model(dialect.provider, name)
         if known is None or known.task != "embeddings":
-            raise _NO_MODEL
+            raise no_model
         if any(tokens_of(text) > (known.window_tokens or 8192) for text in texts):
             raise Refused(400, "context_length_exceeded", f"the window holds {known.window_tokens} tokens")
         return lambda fault: _embedded(body, texts, fault)
@@ -98,7 +100,7 @@ def embeddings_question(asked: Asked, dialect: Any) -> Question:
 
 
 def _embedded(body: dict[str, Any], texts: list[str], fault: Fault) -> Answer:
-    rows = vectors(texts, body.get("dimensions", 1024))
+    rows = vectors(texts, body.get("dimensions", 1024))[: len(texts) - fault.missing]
     as_base64 = body.get("encoding_format") == "base64"
     data = [
         {

@@ -10,6 +10,7 @@ Lifetime = Literal["5m", "1h"]
 SECONDS: dict[Lifetime, float] = {"5m": 300.0, "1h": 3600.0}
 LOOK_BACK = 20
 STEP_TOKENS = 128
+SWEEP_AT = 100_000
 
 
 @dataclass
@@ -17,12 +18,16 @@ class PromptCache:
     """Prefixes by their hash, each until its time is over. A hit begins its time anew."""
 
     _until: dict[str, tuple[float, float]] = field(default_factory=dict)
+    _sweep_at: int = SWEEP_AT
 
     def alive(self, key: str, now: float) -> bool:
         until, _ = self._until.get(key, (0.0, 0.0))
         return now < until
 
     def keep(self, key: str, now: float, seconds: float) -> None:
+        if len(self._until) >= self._sweep_at:
+            self._until = {kept: times for kept, times in self._until.items() if now < times[0]}
+            self._sweep_at = 2 * len(self._until) + SWEEP_AT
         self._until[key] = (now + seconds, seconds)
 
     def refresh(self, key: str, now: float) -> None:

@@ -19,6 +19,7 @@ class Charged:
     characters: int = 0
     audio_milliseconds: int = 0
     images: int = 0
+    tiles: int = 0
     steps: int = 0
     micro_neurons: int = 0
 

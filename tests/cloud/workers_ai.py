@@ -13,7 +13,7 @@ from tests.cloud.models import Model
 from tests.cloud.native_chat import native_chat
 from tests.cloud.native_guard import guard
 from tests.cloud.native_media import aura, flux, llava, whisper
-from tests.cloud.native_text import bge_m3, m2m100, reranker
+from tests.cloud.native_text import TEXTS_AT_MOST, bge_m3, m2m100, reranker
 from tests.cloud.openai import bearer, embeddings_question
 from tests.cloud.openai_chat import ChatRules, chat_question
 
@@ -75,14 +75,12 @@ class WorkersAIDialect:
         return bearer(headers)
 
     def question(self, asked: Asked) -> Question:
-        if len(asked.raw) > asked.account.body_limit_bytes:
-            raise Refused(*TOO_LARGE, "Request too large")
         if asked.path == "/v1/chat/completions":
             _need_json(asked)
             return chat_question(asked, RULES, self.refuse)
         if asked.path == "/v1/embeddings":
             _need_json(asked)
-            return embeddings_question(asked, self)
+            return embeddings_question(asked, self, no_model=NO_MODEL, texts_at_most=TEXTS_AT_MOST)
         if asked.path == "/run":
             return self._enveloped(asked)
         if asked.path.startswith("/run/@"):
@@ -122,6 +120,8 @@ class WorkersAIDialect:
 def _answering(asked: Asked, known: Model | None, body: dict[str, Any] | None) -> Answering:
     if known is None:
         raise NO_MODEL
+    if len(asked.raw) > asked.account.body_limit_bytes:
+        raise Refused(*TOO_LARGE, "Request too large")
     answering = _BY_TASK[known.task](asked, known, body)
 
     def enveloped(fault: Fault) -> Answer:

@@ -1,6 +1,7 @@
 """Answers that can be foretold: from the facts in a prompt, from a JSON schema, or from a hash of the input."""
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from tests.cloud.tokens import first_tokens, tokens_of, tokens_of_prompt
 DIMENSIONS = 1024
 WORDS = ("amber", "basin", "cedar", "drift", "ember", "fable", "grain", "haven", "inlet", "juniper", "kelp", "lumen")
 _FACT = re.compile(r"^\s*(?:[-*]\s*)?\[(F\d+)\]\s*(.+?)\s*$", re.MULTILINE)
+_SCHEMA_IN_WORDS = re.compile(r"JSON Schema:\s*(?=\{)")
 _TEXT_NAMES = ("text", "sentence", "claim", "content")
 _FACT_NAMES = ("facts", "fact_ids", "cites", "citations", "sources")
 
@@ -38,6 +40,18 @@ class Prompt:
     @property
     def tokens(self) -> int:
         return tokens_of_prompt(self.text, len(self.turns) + bool(self.system))
+
+    @property
+    def wanted(self) -> dict[str, Any] | None:
+        """The JSON schema the answer has to satisfy: a field of the request, else after the words ``JSON Schema:``."""
+        for text in (self.system, *(text for role, text in self.turns if role == "user")):
+            for found in () if self.schema is not None else _SCHEMA_IN_WORDS.finditer(text):
+                try:
+                    schema, _ = json.JSONDecoder().raw_decode(text, found.end())
+                except json.JSONDecodeError:
+                    continue
+                return dict(schema)
+        return self.schema
 
     @property
     def facts(self) -> dict[str, str]:
@@ -79,10 +93,11 @@ class SchemaNotMet(Exception):
 
 
 def _own_words(prompt: Prompt) -> str:
-    if prompt.schema is not None:
-        answer = instance_of(prompt.schema, prompt.facts, digest(prompt.text))
+    wanted = prompt.wanted
+    if wanted is not None:
+        answer = instance_of(wanted, prompt.facts, digest(prompt.text))
         try:
-            jsonschema.validate(answer, prompt.schema)
+            jsonschema.validate(answer, wanted)
         except (jsonschema.ValidationError, jsonschema.SchemaError) as error:
             raise SchemaNotMet(error.message) from error
         return msgspec.json.encode(answer).decode()
