@@ -119,17 +119,25 @@ async def connected(
 
 def in_the_cloud(settings: Settings, cloud: Account) -> Settings:
     """The same installation with accounts at Cloudflare, its gateway, Anthropic and Gemini, all of them simulated."""
+    return in_the_cloud_of(settings, {name: getattr(cloud, name) for name in _OF_AN_ACCOUNT})
+
+
+def in_the_cloud_of(settings: Settings, account: Mapping[str, str]) -> Settings:
+    """The same with an account as a simulator in another process tells it."""
     return settings.model_copy(
         update={
-            "cloudflare_account": cloud.id,
-            "cloudflare_token": SecretStr(cloud.token),
-            "cloudflare_gateway": cloud.gateway,
-            "cloudflare_api_url": cloud.api_url,
-            "cloudflare_gateway_url": cloud.gateway_url,
-            "anthropic_key": SecretStr(cloud.anthropic_key),
-            "gemini_key": SecretStr(cloud.gemini_key),
+            "cloudflare_account": account["id"],
+            "cloudflare_token": SecretStr(account["token"]),
+            "cloudflare_gateway": account["gateway"],
+            "cloudflare_api_url": account["api_url"],
+            "cloudflare_gateway_url": account["gateway_url"],
+            "anthropic_key": SecretStr(account["anthropic_key"]),
+            "gemini_key": SecretStr(account["gemini_key"]),
         }
     )
+
+
+_OF_AN_ACCOUNT = ("id", "token", "gateway", "api_url", "gateway_url", "anthropic_key", "gemini_key")
 
 
 @asynccontextmanager
