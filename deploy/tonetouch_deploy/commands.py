@@ -7,16 +7,22 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
 from tonetouch_deploy.composing import SERVICES, health_probe, provisioning_command, service_environment
 from tonetouch_deploy.finding import find_audio
+from tonetouch_deploy.ledger import ledger
 from tonetouch_deploy.ports import LOOPBACK
 from tonetouch_deploy.probing import http_probe
 from tonetouch_deploy.run_record import RunRecord, last_run_record, run_record
-from tonetouch_deploy.settings import CannotStartError, Settings, admin_token, delete_data_folder, prepare_data_folder
-from tonetouch_deploy.showing import ending_table, file_progress, process_table, say_where
+from tonetouch_deploy.settings import (
+    CannotStartError,
+    admin_token,
+    delete_data_folder,
+    prepare_data_folder,
+    read_settings,
+)
+from tonetouch_deploy.showing import ending_table, file_progress, process_table, say_failure, say_where
 from tonetouch_deploy.supervising import Row
 from tonetouch_deploy.up import run_up
 from tonetouch_deploy.uploading import upload as upload_files
@@ -24,6 +30,8 @@ from tonetouch_deploy.uploading import upload as upload_files
 app = typer.Typer(
     help="Tone Touch Music on one machine.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
+
+app.add_typer(ledger, name="ledger")
 
 RelativeTo = Annotated[
     Path | None, typer.Option("--relative-to", help="The folder that relative paths start from.", show_default=False)
@@ -39,7 +47,7 @@ def up(
 ) -> None:
     """Start everything and stay in the foreground; Ctrl-C stops it in order."""
     try:
-        run_up(_settings(), _absolute(paths or [], relative_to), demo=demo, console=Console())
+        run_up(read_settings(), _absolute(paths or [], relative_to), demo=demo, console=Console())
     except CannotStartError as error:
         raise _failure(error) from error
 
@@ -54,7 +62,7 @@ def upload(
     """Upload music to the running API and follow each track until it is published; fails if one of them fails."""
     console = Console()
     try:
-        record = run_record(_settings().data_folder)
+        record = run_record(read_settings().data_folder)
         found = find_audio(_absolute(paths, relative_to))
         with file_progress(console) as progress:
             endings = asyncio.run(
@@ -79,7 +87,7 @@ def status() -> None:
     """Show what runs, where, and how it is; fails unless everything is ready."""
     console = Console()
     try:
-        folder = _settings().data_folder
+        folder = read_settings().data_folder
         record = run_record(folder)
     except CannotStartError as error:
         raise _failure(error) from error
@@ -94,7 +102,7 @@ def status() -> None:
 def provision() -> None:
     """Make streams, consumers and the bucket match the manifest: of the servers in TONETOUCH_*, else of `up`'s."""
     try:
-        settings = _settings()
+        settings = read_settings()
         record = last_run_record(settings.data_folder)
         meant = any(name in os.environ for name in ("TONETOUCH_NATS_URL", "TONETOUCH_S3_ENDPOINT"))
         environment = dict(os.environ) if meant or record is None else service_environment(settings, record.ports)
@@ -107,7 +115,7 @@ def provision() -> None:
 def token() -> None:
     """Print the admin token of this data folder."""
     try:
-        settings = _settings()
+        settings = read_settings()
         prepare_data_folder(settings.data_folder)
         typer.echo(admin_token(settings))
     except CannotStartError as error:
@@ -118,7 +126,7 @@ def token() -> None:
 def clean(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Delete the data folder: all music, events and secrets. Asks first."""
     try:
-        folder = _settings().data_folder
+        folder = read_settings().data_folder
         if not yes:
             typer.confirm(f"Delete {folder} with all music, events and secrets in it?", abort=True)
         delete_data_folder(folder)
@@ -150,22 +158,13 @@ async def _rows(record: RunRecord) -> list[Row]:
     ]
 
 
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "_".join(str(part) for part in first["loc"]).upper()
-        raise CannotStartError(f"TONETOUCH_{name} cannot be used: {first['msg']}.") from error
-
-
 def _absolute(paths: list[Path], relative_to: Path | None) -> list[Path]:
     start = relative_to or Path.cwd()
     return [start / path.expanduser() for path in paths]
 
 
 def _failure(error: CannotStartError) -> typer.Exit:
-    Console(stderr=True).print(f"{error}", style="red", markup=False, highlight=False, soft_wrap=True)
+    say_failure(error)
     return typer.Exit(2)
 
 

@@ -50,6 +50,11 @@ def say_where(console: Console, record: RunRecord, data_folder: Path) -> None:
     )
 
 
+def say_failure(error: Exception) -> None:
+    """Why a command did nothing, on standard error."""
+    Console(stderr=True).print(f"{error}", style="red", markup=False, highlight=False, soft_wrap=True)
+
+
 def ending_table(endings: Iterable[Ending]) -> Table:
     """How each file ended: published, duplicate of what, rejected or failed and why."""
     listed = list(endings)
