@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -171,9 +172,8 @@ async def test_economics_says_from_which_hit_ratio_outside_is_cheaper(ledger: Le
 
 async def test_latency_and_throttling_are_tables(ledger: Ledger, command: Command) -> None:
     """Durations with their unit; what comes from roll-ups says how near it is."""
-    line = LatencyLine(
-        **(dict.fromkeys(LatencyLine.__struct_fields__) | {"group": ("m",), "timed": 4, "p95_ms": 1250.0})
-    )
+    nothing: dict[str, Any] = dict.fromkeys(LatencyLine.__struct_fields__)
+    line = LatencyLine(**(nothing | {"group": ("m",), "timed": 4, "p95_ms": 1250.0}))
     ledger.answers[ShowLatency] = Latency(group_by=("model",), lines=(line,), source="roll_ups", error_ratio=0.04)
     result = await command("latency", "--by", "model")
     assert ("1.2 s" in result.output, "within 4.0%" in result.output) == (True, True)
