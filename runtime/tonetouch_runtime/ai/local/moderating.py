@@ -14,13 +14,14 @@ from functools import cache
 from importlib import resources
 
 from tonetouch_runtime.ai.local.errors import TextRefused
-from tonetouch_runtime.ai.local.unmasking import readings
+from tonetouch_runtime.ai.local.unmasking import readings, shrunk
 
 RULES = "moderation.toml"
 MAX_CHARACTERS = 100_000
 MAX_REASONS = 20
 MAX_SHOWN = 80
 
+_LETTER = re.compile("[a-z]")
 _CARD = re.compile(r"(?<![\d.])(?:\d[ -]?){12,18}\d(?![\d.])")
 _SOCIAL_SECURITY = re.compile(r"(?<![\d-])(?!000|666|9)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")
 
@@ -36,10 +37,14 @@ class Moderated:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What a category means and its phrases, any of them, as one expression over the words of a reading."""
+    """What a category means and its phrases, any of them, as one expression over the words of a reading.
+
+    `stretched` finds them where every letter may stand twice.
+    """
 
     meaning: str
     phrases: re.Pattern[str]
+    stretched: re.Pattern[str]
 
 
 def moderate(text: str) -> Moderated:
@@ -60,11 +65,15 @@ def moderate(text: str) -> Moderated:
 def rules() -> Mapping[str, Rule]:
     """The categories by their code, as they stand in the packaged `moderation.toml`."""
     told = tomllib.loads(resources.files(__package__).joinpath(RULES).read_text("utf-8"))
-    return {code: Rule(rule["meaning"], _any_of(rule["phrases"])) for code, rule in told.items()}
+    return {
+        code: Rule(rule["meaning"], _any_of(rule["phrases"], "{0}"), _any_of(rule["phrases"], "{0}{{1,2}}"))
+        for code, rule in told.items()
+    }
 
 
-def _any_of(phrases: list[str]) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\S)(?:{'|'.join(map(_expression, phrases))})(?!\S)")
+def _any_of(phrases: list[str], letter: str) -> re.Pattern[str]:
+    expressions = (_expression(_LETTER.sub(lambda one: letter.format(one[0]), phrase)) for phrase in phrases)
+    return re.compile(rf"(?<!\S)(?:{'|'.join(expressions)})(?!\S)")
 
 
 def _expression(phrase: str) -> str:
@@ -77,8 +86,10 @@ def _spoken(read: tuple[str, ...]) -> Iterator[tuple[str, str]]:
     """Categories and what was said; of a phrase in several readings only the plainest."""
     for code, rule in rules().items():
         known = 0
-        for number, reading in enumerate(read):
-            said = list(dict.fromkeys(match[0][:MAX_SHOWN] for match in rule.phrases.finditer(reading)))
+        short = shrunk(read[-1])
+        looks = [(rule.phrases, reading) for reading in read] + ([(rule.stretched, short)] if short else [])
+        for number, (phrases, reading) in enumerate(looks):
+            said = list(dict.fromkeys(match[0][:MAX_SHOWN] for match in phrases.finditer(reading)))
             if len(said) > known:
                 disguise = ", in disguise" if number else ""
                 yield from ((code, f"says “{words}”{disguise}") for words in said[known:])

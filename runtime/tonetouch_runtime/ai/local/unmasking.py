@@ -16,7 +16,7 @@ _LOOKALIKES = str.maketrans(
 )
 _SIGNS = str.maketrans("013457@$!|€", "oieastasiie")
 _WITH_SIGNS = re.compile(r"[a-z0-9@$!|€]+")
-_LETTERS_APART = re.compile(r"(?<![^\W_])(?:[^\W\d_][ .\-_*~·•/]{1,3}){2,40}[^\W\d_](?![^\W_])")
+_LETTERS_APART = re.compile(r"(?<![^\W_])(?:[\w@$!|€][ .\-_*~·•/]{1,3}){2,40}[\w@$!|€](?![^\W_])")
 _NOT_LETTERS = re.compile(r"[\W_]+")
 _THRICE = re.compile(r"(.)\1{2,}")
 _APOSTROPHE = "['’ʼ`´]"
@@ -40,8 +40,13 @@ def readings(text: str) -> tuple[str, ...]:
     unsigned = _WITH_SIGNS.sub(_unsigned, joined)
     again = _LETTERS_APART.sub(lambda apart: _NOT_LETTERS.sub("", apart[0]), unsigned)
     found = [_words(form) for form in (visible, latin, joined, unsigned, again)]
-    found += [_THRICE.sub(r"\1\1", found[-1]), _THRICE.sub(r"\1", found[-1])]
     return tuple(dict.fromkeys(found))
+
+
+def shrunk(reading: str) -> str | None:
+    """The reading with no letter more than twice in a row; null where none was. Each may stand for one or for two."""
+    twice = _THRICE.sub(r"\1\1", reading)
+    return twice if twice != reading else None
 
 
 def _unsigned(word: re.Match[str]) -> str:
