@@ -13,6 +13,7 @@ from tonetouch_deploy.composing import SERVICES, health_probe, provisioning_comm
 from tonetouch_deploy.finding import find_audio
 from tonetouch_deploy.ledger import ledger
 from tonetouch_deploy.ports import LOOPBACK
+from tonetouch_deploy.pricing import prices
 from tonetouch_deploy.probing import http_probe
 from tonetouch_deploy.run_record import RunRecord, last_run_record, run_record
 from tonetouch_deploy.settings import (
@@ -32,6 +33,7 @@ app = typer.Typer(
 )
 
 app.add_typer(ledger, name="ledger")
+app.add_typer(prices, name="prices")
 
 RelativeTo = Annotated[
     Path | None, typer.Option("--relative-to", help="The folder that relative paths start from.", show_default=False)

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
 from tests.ai_ledger.jobs import recorded
 from tests.runtime.installation import provision
@@ -17,6 +18,7 @@ from tonetouch_ai_ledger.app import app
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import JobRecorded, JobRepriced, JobView, ListJobs
 from tonetouch_contracts.pricing import RepriceJobs, Repricing
+from tonetouch_deploy.pricing import prices as commands
 from tonetouch_runtime import Floor, Refused, Settings, running
 from tonetouch_runtime.ai.pricing import PriceBook
 from tonetouch_runtime.ai.usage import tokens
@@ -250,3 +252,17 @@ async def test_a_year_across_twelve_price_changes(floor: Floor, prices: Path) ->
         if cursor is None:
             break
     assert (seen, total) == (400, expected)
+
+
+async def test_an_operator_prices_history_again_from_the_command_line(floor: Floor, prices: Path) -> None:
+    """All pages of it, and what came of it in a sentence."""
+    await keep(floor, *(writing(f"j{number}") for number in range(3)))
+    prices.write_text(NEW)
+    environment = {"TONETOUCH_NATS_URL": floor.settings.nats_url}
+    for option, words in (("--only-show", "3 would be corrected"), ("--from=2026-02-01", "3 are corrected")):
+        run = CliRunner().invoke
+        done = await asyncio.to_thread(run, commands, ["reprice", option], env=environment)
+        assert done.exit_code == 0, done.output
+        assert f"3 attempts looked at, {words} from 0.00042 to 0.00021 USD" in done.output
+    done = await asyncio.to_thread(run, commands, ["reprice", "--from=soon"], env=environment)
+    assert (done.exit_code, "2026-01-31" in done.output) == (2, True)

@@ -49,6 +49,10 @@ class RateTable:
         """Whether a class of tokens or another unit has a price of its own."""
         return name in self._rates
 
+    def each(self) -> dict[str, Fraction]:
+        """Pico-dollars for one of each, by class of tokens or by unit."""
+        return {name: Fraction(rate.pico, rate.per) for name, rate in self._rates.items()}
+
     def of(self, quantity: Quantity) -> Rate | None:
         """The rate of a quantity, None where the list has none for it."""
         key = (quantity.unit, quantity.direction, quantity.cache, quantity.modality)
