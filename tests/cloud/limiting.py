@@ -26,7 +26,7 @@ class Limit:
             return 0.0
         if self.window == "fixed":
             return (now // self.seconds + 1) * self.seconds - now
-        return self._let_in[0] + self.seconds - now
+        return self._let_in[0] + self.seconds - now if self._let_in else self.seconds
 
 
 def busiest_window(moments: list[float], seconds: float) -> int:
