@@ -191,7 +191,7 @@ def defused(text: str, *, limit: int) -> str:
     Control, bidi and other invisible characters are gone, and so are the signs that our fences and citations, tags
     and code are made of: what looks like one is written with others.
     """
-    lines = [cleaned(line, limit=limit) for line in text[: _WIDENED * limit].splitlines()]
+    lines = [cleaned(line, limit=_WIDENED * limit) for line in text[: _WIDENED * limit].splitlines()]
     whole = "\n".join(lines).translate(_OUR_MARKS).strip()
     whole = re.sub(r"\n{3,}", "\n\n", whole)
     if len(whole) <= limit:

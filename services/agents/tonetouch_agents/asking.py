@@ -15,6 +15,7 @@ from tonetouch_agents.showing import view_of
 from tonetouch_agents.subject import ABOUT, About, Subject
 from tonetouch_contracts.copy import CopyAsked, CopyKind, CopyView, Known, WriteCopy
 from tonetouch_contracts.identity import JobId, derived
+from tonetouch_contracts.job import Priority, Purpose
 from tonetouch_contracts.upload import AboutWanted
 from tonetouch_runtime import Answered, Floor, Recorded, Refused, Router
 
@@ -58,7 +59,14 @@ async def ask_for_about(fact: Recorded[AboutWanted], floor: Floor) -> None:
 
 
 def asked_for(
-    kind: CopyKind, subject: Subject, *, ask_id: str, known: tuple[Known, ...] = (), lyrics: str | None = None
+    kind: CopyKind,
+    subject: Subject,
+    *,
+    ask_id: str,
+    known: tuple[Known, ...] = (),
+    lyrics: str | None = None,
+    purpose: Purpose = "serve",
+    priority: Priority = "interactive",
 ) -> CopyAsked:
     """An ask of our own, with a job of its own."""
     return CopyAsked(
@@ -70,6 +78,8 @@ def asked_for(
         attempt=1,
         feature=f"copy.{kind}",
         billed_to=str(subject),
+        purpose=purpose,
+        priority=priority,
         known=known,
         lyrics=lyrics,
     )

@@ -47,6 +47,15 @@ _NEVER = frozenset(_OF_INSTRUCTIONS.split())
 """Words of instructions, of advertisements, and of one who speaks to the reader: no text about music needs them."""
 
 
+_BEGINNING = """
+album albums arrangement beats built calm closing clocking first gentle heavy key length listeners lively loud lyrics
+measured mood moving music opening played quick quiet recorded recording recordings released running second set
+side slow slowest soft song songs steady sung tempo title titled track tracks voice warm words written years
+"""
+_OPENERS = frozenset(_BEGINNING.split())
+"""Words that may begin a sentence about music with a capital and are no name."""
+
+
 def check_copy(
     sentences: Sequence[Sentence], facts: Sequence[CitedFact], *, material: Sequence[str] = ()
 ) -> tuple[tuple[Sentence, ...], tuple[DroppedSentence, ...]]:
@@ -55,8 +64,8 @@ def check_copy(
     `material` are other people's words that are no facts: lyrics, earlier texts. Dropped is, beside what the check of
     the runtime drops: a sentence with signs of mark-up or addresses, over 400 characters, in no plain English, with
     words of instructions or advertisements, which says a name or number that only a part of people's words has, which
-    has long words of people outside of quotation marks, which is nothing but a fact, or which has a run of words in
-    common with people's words that it does not quote as a whole.
+    has long words of people outside of quotation marks, in which no value of a fact it cites stands or nothing else
+    does, or which has a run of words in common with people's words that it does not quote as a whole.
     """
     by_id = {fact.id: fact for fact in facts}
     heard = _Heard([fact.value for fact in facts if is_peoples_words(fact.name)], material)
@@ -85,11 +94,15 @@ class _Heard:
 
 def _objection(sentence: Sentence, by_id: Mapping[str, CitedFact], heard: _Heard) -> str | None:
     cited = [by_id[number] for number in sentence.fact_ids if number in by_id]
-    _, unfounded = check([sentence], [Fact(fact.id, fact.name, fact.value) for fact in by_id.values()])
+    _, unfounded = check(
+        [sentence], [Fact(fact.id, fact.name, fact.value) for fact in by_id.values()], openers=_OPENERS
+    )
     if unfounded:
         return unfounded[0].because
     if len(sentence.text) > MOST_CHARACTERS:
         return f"it is longer than {MOST_CHARACTERS} characters"
+    if not any(_stands_in(fact.value, sentence.text) for fact in cited):
+        return "it says nothing of the facts it cites"
     if bare := _unquoted(sentence.text, cited):
         return f"it says {bare!r} outside of quotation marks"
     rest = _without_values(sentence.text, cited)
@@ -120,13 +133,19 @@ def _word_objection(rest: str, heard: _Heard) -> str | None:
 def _left_objection(rest: str, sentence: Sentence, cited: Sequence[CitedFact]) -> str | None:
     """What is left without people's words may hold measured and counted values only."""
     measured = [Fact(one.id, one.name, "" if is_peoples_words(one.name) else one.value) for one in cited]
-    _, dropped = check([Sentence(text=rest, fact_ids=sentence.fact_ids)], measured)
+    _, dropped = check([Sentence(text=rest, fact_ids=sentence.fact_ids)], measured, openers=_OPENERS)
     return dropped[0].because if dropped else None
 
 
 def _is_english(words: Collection[str]) -> bool:
     joining = {word for word in words if word in _GLUE}
     return len(joining) >= (2 if len(words) >= 6 else 1)
+
+
+def _stands_in(value: str, text: str) -> bool:
+    """Whether a value stands in a text as a whole, whatever its case."""
+    wanted, found = _words(value), _words(text)
+    return any(found[at : at + len(wanted)] == wanted for at in range(len(found) - len(wanted) + 1) if wanted)
 
 
 def _unquoted(text: str, cited: Sequence[CitedFact]) -> str | None:
