@@ -61,6 +61,8 @@ BY_NEURONS = [
     ("@cf/deepgram/aura-2-en", some("character", 240), 240 * 29_999_970),
     # 26,668 in and 204,805 out: 293,348 and 2,252,855 each
     (LLAMA, chat(23_700, 300), 23_700 * 293_348 + 300 * 2_252_855),
+    # What it had kept of the prompt is input like any other.
+    (LLAMA, chat(5_210, 88, cached=5_120), 5_210 * 293_348 + 88 * 2_252_855),
     ("@cf/meta/llama-3.1-8b-instruct-fp8", chat(2_000, 300), 2_000 * 151_558 + 300 * 287_408),
     ("@cf/meta/llama-4-scout-17b-16e-instruct", chat(1_000, 100), 1_000 * 269_995 + 100 * 850_003),
 ]
@@ -193,7 +195,7 @@ def test_the_terms_of_a_request_multiply_its_price(
         ("openai", "gpt-5-nano", some("image", 1, direction="output"), "text image output"),
         ("openai", "gpt-5-nano", some("token", 1, modality="audio"), "audio token input"),
         ("openai", "gpt-5-nano", chat(9, written=9, lifetime="write_1h"), "text token input (write_1h)"),
-        ("cloudflare", LLAMA, chat(9, cached=9), "text token input (read)"),
+        ("cloudflare", "@cf/meta/m2m100-1.2b", chat(9, cached=9), "text token input (read)"),
     ],
 )
 def test_what_is_not_known_is_none_and_says_why(provider: str, model: str, usage: Usage, why: str) -> None:
@@ -262,8 +264,10 @@ def test_an_estimate_is_the_cost_of_guessed_tokens() -> None:
     assert BOOK.estimate("anthropic", "claude-haiku-5-5", **guess) == 500_000_000
     assert BOOK.estimate(LOCAL, "any", **guess) == 0
     assert BOOK.estimate("cloudflare", "@cf/llava-hf/llava-1.5-7b-hf", **guess) is None
-    # Nobody reads from a cache here: all of it at the full price.
+    # What is read from a cache is no cheaper here.
     assert BOOK.estimate("cloudflare", LLAMA, **guess) == 30_500 * 293_348 + 300 * 2_252_855
+    # A price for it that no list names is expected to be the full one.
+    assert BOOK.estimate("cloudflare", "@cf/meta/m2m100-1.2b", **guess) == 30_800 * 341_550
     guess |= {"cached_tokens": 0, "written_tokens": 30_000, "lifetime": "write_5m"}
     assert BOOK.estimate("anthropic", "claude-haiku-5-5", **guess) == 3_950_000_000
 
