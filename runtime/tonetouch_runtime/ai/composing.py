@@ -1,13 +1,13 @@
 """Put together what a process needs to reach models: providers, routes, paces, budgets and prices."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._clock import Clock
 from tonetouch_runtime._log import Log
 from tonetouch_runtime.ai.asking import digest
 from tonetouch_runtime.ai.breaking import Breakers
+from tonetouch_runtime.ai.budgeting import Budgets
 from tonetouch_runtime.ai.pacing import Pacer
 from tonetouch_runtime.ai.pricing import PriceBook
 from tonetouch_runtime.ai.providers import Provider
@@ -31,7 +31,7 @@ def connect(
         routes=Routes.load(settings.ai_routes, embedded=LocalProvider.targets()),
         breakers=Breakers(),
         pacer=Pacer(bus, accounts=_accounts(settings)),
-        budgets=_Interim(),
+        budgets=Budgets(bus, log, clock),
         prices=PriceBook.load(settings.ai_prices),
         log=log,
         clock=clock,
@@ -61,23 +61,3 @@ def _accounts(settings: Settings) -> Mapping[str, str]:
     keys = {"anthropic": settings.anthropic_key, "openai": settings.openai_key, "gemini": settings.gemini_key}
     named = {name: digest(key.get_secret_value().encode()) for name, key in keys.items()}
     return {**named, "cloudflare": settings.cloudflare_account}
-
-
-class _Interim:
-    ms = 0.0
-    reason = "paced"
-
-    async def wait(self, *_: Any) -> Any:
-        return self
-
-    async def pause(self, *_: Any) -> None: ...
-
-    async def spent(self, **_: Any) -> Any:
-        return None
-
-    async def reserve(self, *_: Any) -> Any:
-        return self
-
-    async def release(self) -> None: ...
-
-    async def settle(self, *_: Any) -> None: ...

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
@@ -16,6 +16,8 @@ from tonetouch_contracts.job import JobThrottled
 from tonetouch_runtime._clock import Clock, stamp
 from tonetouch_runtime._log import Log
 from tonetouch_runtime.ai.accounting import Ending, Job, milliseconds_since
+from tonetouch_runtime.ai.breaking import Breakers
+from tonetouch_runtime.ai.budgeting import Budgets, Reservation
 from tonetouch_runtime.ai.errors import AIBudgetSpent, AIInputRefused, AIUnavailable, ProviderFailed
 from tonetouch_runtime.ai.pacing import Pacer, Waited
 from tonetouch_runtime.ai.pricing import PriceBook
@@ -24,10 +26,6 @@ from tonetouch_runtime.ai.routing import Choice, Routes, Size
 from tonetouch_runtime.ai.streaming import Live
 from tonetouch_runtime.ai.tasks import AITask, AnyRequest, Chat, Speech
 from tonetouch_runtime.ai.usage import Usage
-
-if TYPE_CHECKING:
-    from tonetouch_runtime.ai.breaking import Breakers
-    from tonetouch_runtime.ai.budgeting import Budgets, Reservation
 
 WORTH_TELLING_MS = 20.0
 """A wait that is longer stands in the log as `job.throttled`."""
@@ -79,9 +77,9 @@ class Upstream:
         *,
         providers: Mapping[str, Provider],
         routes: Routes,
-        breakers: "Breakers",
+        breakers: Breakers,
         pacer: Pacer,
-        budgets: "Budgets",
+        budgets: Budgets,
         prices: PriceBook,
         log: Log,
         clock: Clock,
@@ -106,16 +104,31 @@ class Upstream:
     async def choose(self, request: AnyRequest, job: Job, *, failed: Mapping[str, str] | None = None) -> Way:
         """The way to go now; `failed` are the targets that have failed for this call, and why.
 
-        A target that pauses is passed over for one that does not. Raises as `Routes.choose` where no target is left.
+        A target that pauses is passed over for one that does not, one that no budget has money for if the budget says
+        so. Raises as `Routes.choose` where no target is left.
         """
-        unaffordable = await self._unaffordable(job)
+        unaffordable: dict[str, AIBudgetSpent] = {}
+        while True:
+            way = self._choose_awake(request, job, failed or {}, unaffordable)
+            spent = (
+                await self._budgets.spent(job, way.choice.expected_pico_usd) if way.target.provider != LOCAL else None
+            )
+            if spent is None:
+                return way
+            if not spent.may_fall_back:
+                raise spent
+            unaffordable[way.target.name] = spent
+
+    def _choose_awake(
+        self, request: AnyRequest, job: Job, failed: Mapping[str, str], unaffordable: Mapping[str, AIBudgetSpent]
+    ) -> Way:
         pausing = {name: words for name, target in self._routes.targets.items() if (words := self._pacer.pause(target))}
         try:
-            return self._choose(request, job, {**pausing, **(failed or {})}, unaffordable)
+            return self._choose(request, job, {**pausing, **failed}, unaffordable)
         except (AIUnavailable, ProviderFailed):
             if not pausing:
                 raise
-            return self._choose(request, job, failed or {}, unaffordable)
+            return self._choose(request, job, failed, unaffordable)
 
     def _choose(
         self,
@@ -146,12 +159,13 @@ class Upstream:
     async def turn(self, way: Way, job: Job, request: AnyRequest) -> "AsyncIterator[Turn]":
         """One turn on a way: money is set aside, the pace is kept, and what goes wrong inside is remembered."""
         target = way.target
-        reservation = await self._budgets.reserve(job, way.choice.expected_pico_usd or 0)
-        attempt = None
+        reservation = await self._budgets.reserve(job, way.choice.expected_pico_usd)
+        attempt, telling = None, None
         try:
             waited = await self._pacer.wait(target, job.priority)
             if waited.ms >= WORTH_TELLING_MS:
-                await self._log.pour(self._throttled(job, target, waited))
+                # Told meanwhile: between its turn and its call nothing may hold a call up.
+                telling = asyncio.create_task(self._log.pour(self._throttled(job, target, waited)))
             attempt = self._breakers.begin(target.name)
             if attempt is None:
                 raise ProviderFailed("overloaded", f"{target.name} is being left alone", reached=False)
@@ -166,7 +180,11 @@ class Upstream:
             elif attempt:
                 attempt.left()
             raise
-        attempt.succeeded()
+        else:
+            attempt.succeeded()
+        finally:
+            if telling:
+                await telling
 
     async def _note_failure(self, job: Job, target: Target, error: ProviderFailed) -> None:
         seconds = await self._pacer.refused(target, error)
@@ -218,6 +236,7 @@ class Upstream:
 
     async def close(self) -> None:
         """Let go of every provider's connections."""
+        await self._budgets.close()
         await self._pacer.close()
         await asyncio.gather(*(provider.close() for provider in self._providers.values()))
 
@@ -230,12 +249,6 @@ class Upstream:
             completion_tokens=size.answer_tokens,
             at=stamp(self._clock.now()),
         )
-
-    async def _unaffordable(self, job: Job) -> Mapping[str, AIBudgetSpent]:
-        spent = await self._budgets.spent(feature=job.feature, user=job.user)
-        if spent is None:
-            return {}
-        return {name: spent for name, target in self._routes.targets.items() if target.provider != LOCAL}
 
     def _throttled(self, job: Job, target: Target, waited: Waited) -> JobThrottled:
         return JobThrottled(
@@ -272,7 +285,7 @@ class Upstream:
 class Turn:
     """The right to make one call now."""
 
-    def __init__(self, way: Way, job: Job, request: AnyRequest, reservation: "Reservation", waited: Waited) -> None:
+    def __init__(self, way: Way, job: Job, request: AnyRequest, reservation: Reservation, waited: Waited) -> None:
         self._way = way
         self._about = {"feature": job.feature, "subject": job.subject, "job": job.job_id, "attempt": str(job.attempt)}
         self._request = request
@@ -297,7 +310,8 @@ class Turn:
 
     async def settle(self, endings: Sequence[Ending]) -> None:
         """Tell the budget what it cost after all."""
-        await self._reservation.settle(sum(ending.cost_pico_usd or 0 for ending in endings))
+        known = [ending.cost_pico_usd for ending in endings if ending.cost_pico_usd is not None]
+        await self._reservation.settle(sum(known) if len(known) == len(endings) else None)
 
     def _given(self, reply: Reply, began: float, first_token_ms: float | None) -> Given:
         return Given(
