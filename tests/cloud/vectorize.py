@@ -63,6 +63,7 @@ _PROPERTY_NAME = Draft202012Validator(closed({"propertyName": STRING}, "property
 
 
 @router.post("")
+@router.post("/")
 async def create(request: Request, account_id: str) -> Response:
     body = await _body(request, _CREATE)
     config = body["config"]
@@ -74,6 +75,7 @@ async def create(request: Request, account_id: str) -> Response:
 
 
 @router.get("")
+@router.get("/")
 async def every(request: Request, account_id: str) -> Response:
     return enveloped([_told(index) for index in _indexes(request, account_id).all()])
 
