@@ -8,7 +8,7 @@ from tonetouch_runtime.ai.providers import usage as accounts
 from tonetouch_runtime.ai.providers.document import as_text, at, text_at
 from tonetouch_runtime.ai.providers.estimating import CountTokens, known
 from tonetouch_runtime.ai.providers.failing import Door, failed_with, said_in
-from tonetouch_runtime.ai.providers.finishing import finish_reason
+from tonetouch_runtime.ai.providers.finishing import finish_reason, inferred
 from tonetouch_runtime.ai.providers.streaming import Heard
 from tonetouch_runtime.ai.tasks import Chat, ChatResult
 from tonetouch_runtime.ai.usage import Usage
@@ -38,6 +38,8 @@ class Chunks:
     def usage(self, heard: Heard, *, cut: bool) -> Usage:
         """What the last chunk said, else an estimate from what was asked and what came."""
         told = accounts.openai(heard.usage, cut=cut)
+        if heard.finish_reason is None and not cut:  # the native form has no word for it
+            heard.finish_reason = inferred(told, longest=self._request.max_tokens)
         return known(told, self._request, ChatResult(text=heard.text), self._count)
 
 

@@ -13,7 +13,7 @@ from tonetouch_runtime.ai.providers.chunks import Chunks
 from tonetouch_runtime.ai.providers.document import at, text_at
 from tonetouch_runtime.ai.providers.estimating import CountTokens, known
 from tonetouch_runtime.ai.providers.failing import failed
-from tonetouch_runtime.ai.providers.finishing import finish_reason
+from tonetouch_runtime.ai.providers.finishing import finish_reason, inferred
 from tonetouch_runtime.ai.providers.gateway import Gateway
 from tonetouch_runtime.ai.providers.provider import Ended, Piece, Reply, Target, Text
 from tonetouch_runtime.ai.providers.speaking import recording, stream_speech
@@ -121,7 +121,6 @@ class Cloudflare:
 
 def _finished(request: AnyRequest, found: object, usage: Usage) -> str | None:
     reason = finish_reason(at(found, "choices", 0, "finish_reason") or at(found, "finish_reason"))
-    if reason is None and isinstance(request, Chat) and usage.source == "reported":
-        # The native form does not say that an answer was cut; having used up the limit does.
-        return "length" if (usage.completion_tokens or 0) >= request.max_tokens else "stop"
+    if reason is None and isinstance(request, Chat):
+        return inferred(usage, longest=request.max_tokens)
     return reason

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from tonetouch_runtime.ai.providers import anthropic, gemini, openai_compatible
 from tonetouch_runtime.ai.providers.anthropic import Anthropic
@@ -64,9 +65,10 @@ def connect(accounts: Accounts, *, count: CountTokens | None = None) -> dict[str
     """The providers with an account, by name. No connection is opened before the first call.
 
     With `count` a provider that tells no tokens gets an estimate; without it they stay unknown. Raises Misconfigured
-    for a key that no header can carry.
+    for a key that no header can carry and for an address that is none.
     """
     _refuse_broken_keys(accounts)
+    _refuse_broken_addresses(accounts)
     providers: dict[str, Provider] = {}
     if accounts.cloudflare_account and accounts.cloudflare_token:
         providers["cloudflare"] = _cloudflare(accounts, count)
@@ -136,3 +138,20 @@ def _refuse_broken_keys(accounts: Accounts) -> None:
         key = getattr(accounts, name)
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise Misconfigured(f"TONETOUCH_{name.upper()} holds characters that no key has: copy it once more")
+
+
+def _refuse_broken_addresses(accounts: Accounts) -> None:
+    for name in ("cloudflare_api_url", "cloudflare_gateway_url", "openai_base_url", "anthropic_url", "gemini_url"):
+        address = getattr(accounts, name)
+        if address and not _is_http(address):
+            raise Misconfigured(
+                f"TONETOUCH_{name.upper()} is no address of a server: it begins with http:// or https://"
+            )
+
+
+def _is_http(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:  # a port beyond 65535, or half an IPv6 address
+        return False

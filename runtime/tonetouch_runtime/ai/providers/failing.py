@@ -105,10 +105,11 @@ def failed_with(
     """The same from what was said already."""
     told = door.quiet(said.message) or "no reason was given"
     where = f"{door.provider} {status}" if status is not None else door.provider
-    codes = frozenset(said.codes)
-    if codes & _NOT_PAID or said.words & _NOT_PAID_WORDS or status == 402 or "credit balance" in said.message.lower():
+    codes, message = frozenset(said.codes), said.message.lower()
+    if codes & _NOT_PAID or said.words & _NOT_PAID_WORDS or status == 402 or "credit balance" in message:
         return AIUnavailable(f"the account of {door.setting} has no credit ({where}: {told})")
-    if codes & _NOT_ALLOWED or said.words & _NOT_ALLOWED_WORDS or status in (401, 403):
+    # Google answers 400 to a key it does not know.
+    if codes & _NOT_ALLOWED or said.words & _NOT_ALLOWED_WORDS or status in (401, 403) or "api key not" in message:
         return AIUnavailable(f"{door.setting} is not accepted ({where}: {told})")
     if codes & _NO_SUCH_MODEL or said.words & _NO_MODEL_WORDS or status == 404:
         return AIUnavailable(f"TONETOUCH_AI_ROUTES names a model or address that is not there ({where}: {told})")

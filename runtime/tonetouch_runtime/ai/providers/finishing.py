@@ -1,5 +1,7 @@
 """Why a model stopped, in one set of words for every provider."""
 
+from tonetouch_runtime.ai.usage import Usage
+
 _WORDS = {
     "end_turn": "stop",
     "stop_sequence": "stop",
@@ -24,3 +26,10 @@ def finish_reason(said: object) -> str | None:
     if not isinstance(said, str) or not said:
         return None
     return _WORDS.get(said.lower(), said.lower()[:64])
+
+
+def inferred(usage: Usage, *, longest: int) -> str | None:
+    """The same where nobody says it: an answer that used up the longest answer was cut. Null where nothing is told."""
+    if usage.source != "reported":
+        return None
+    return "length" if (usage.completion_tokens or 0) >= longest else "stop"

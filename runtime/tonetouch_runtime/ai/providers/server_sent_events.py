@@ -1,6 +1,7 @@
 """Server-sent events out of a body that comes in chunks which mean nothing (WHATWG HTML, section 9.2)."""
 
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable
+from contextlib import aclosing
 
 LONGEST_EVENT = 8 << 20
 
@@ -9,7 +10,7 @@ class EventTooLong(ValueError):
     """An event that is larger than anything a model says at once."""
 
 
-async def events(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
+async def events(chunks: AsyncIterable[bytes]) -> AsyncGenerator[str, None]:
     """The data of each event, in their order. Comments, ids and names are passed over.
 
     What follows the last blank line is the torn beginning of an event and left out, but for the mark ``[DONE]``, which
@@ -17,20 +18,21 @@ async def events(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
     """
     data: list[str] = []
     size = 0
-    async for line in _lines(chunks):
-        if line.startswith("data:"):
-            data.append(line[5:].removeprefix(" "))
-            size += len(line)
-            if size > LONGEST_EVENT:
-                raise EventTooLong
-        elif not line and data:
-            yield "\n".join(data)
-            data, size = [], 0
+    async with aclosing(_lines(chunks)) as lines:
+        async for line in lines:
+            if line.startswith("data:"):
+                data.append(line[5:].removeprefix(" "))
+                size += len(line)
+                if size > LONGEST_EVENT:
+                    raise EventTooLong
+            elif not line and data:
+                yield "\n".join(data)
+                data, size = [], 0
     if data == ["[DONE]"]:
         yield "[DONE]"
 
 
-async def _lines(chunks: AsyncIterable[bytes]) -> AsyncIterator[str]:
+async def _lines(chunks: AsyncIterable[bytes]) -> AsyncGenerator[str, None]:
     left = b""
     async for chunk in chunks:
         *whole, left = (left + chunk).split(b"\n")

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -65,13 +66,14 @@ async def stream_text(
                     yield Text(reply.result.text)
                 yield Ended(reply)
                 return
-            async for event in _heard(opened, seconds):
-                if event == "[DONE]":
-                    heard.ended = True
-                    break
-                if more := ear.hear(heard, _decoded(opened.headed, event)):
-                    heard.texts.append(more)
-                    yield Text(more)
+            async with aclosing(_heard(opened, seconds)) as said:
+                async for event in said:
+                    if event == "[DONE]":
+                        heard.ended = True
+                        break
+                    if more := ear.hear(heard, _decoded(opened.headed, event)):
+                        heard.texts.append(more)
+                        yield Text(more)
             if not (heard.ended or heard.finish_reason):
                 raise ProviderFailed("cut", f"{opened.headed.provider}: the stream ended before its end")
             await opened.drain()
@@ -88,18 +90,19 @@ async def _heard(opened: Opened, seconds: float) -> AsyncGenerator[str, None]:
     headed = opened.headed
     if headed.media_type != "text/event-stream":
         raise headed.nonsense(f"a stream was expected and {headed.media_type[:80] or 'something unnamed'} came")
-    said = events(opened.chunks())
-    while True:
-        try:
-            async with asyncio.timeout(seconds):
-                event = await anext(said, None)
-        except TimeoutError:
-            raise ProviderFailed("timeout", f"{headed.provider} said nothing for {seconds:g} s") from None
-        except EventTooLong:
-            raise headed.nonsense("an event has no end") from None
-        if event is None:
-            return
-        yield event
+    async with aclosing(events(opened.chunks())) as said:
+        while (event := await _next(headed, said, seconds)) is not None:
+            yield event
+
+
+async def _next(headed: Headed, said: AsyncGenerator[str, None], seconds: float) -> str | None:
+    try:
+        async with asyncio.timeout(seconds):
+            return await anext(said, None)
+    except TimeoutError:
+        raise ProviderFailed("timeout", f"{headed.provider} said nothing for {seconds:g} s") from None
+    except EventTooLong:
+        raise headed.nonsense("an event has no end") from None
 
 
 def _decoded(headed: Headed, event: str) -> object:

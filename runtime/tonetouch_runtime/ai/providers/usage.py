@@ -57,7 +57,9 @@ def openai(raw: object, *, completes: bool = True, cut: bool = False) -> Usage:
         ("none", "image", account.count(ins.get("image_tokens"))),
     ]
     account.add("input", prompt, parts)
-    account.add("output", completion, [("none", "audio", account.count(outs.get("audio_tokens")))], reasoning=reasoning)
+    if completes or completion is not None:
+        audio = account.count(outs.get("audio_tokens"))
+        account.add("output", completion, [("none", "audio", audio)], reasoning=reasoning)
     return account.usage()
 
 

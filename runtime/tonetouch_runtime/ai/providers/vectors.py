@@ -21,9 +21,11 @@ def packed(headed: Headed, listed: object, *, expected: int) -> tuple[bytes, ...
 
 
 def ranking(headed: Headed, listed: object, *, passages: int, top: int | None) -> tuple[Ranked, ...]:
-    """Pairs of ``id`` and ``score``, best first. Raises ProviderFailed for an unknown id or one that comes twice."""
-    if not isinstance(listed, list) or (passages and not listed):
-        raise headed.nonsense("there is no ranking")
+    """Pairs of ``id`` and ``score``, best first. Raises ProviderFailed for ids that are unknown, come twice or miss."""
+    expected = min(passages, top or passages)
+    if not isinstance(listed, list) or len(listed) < expected:
+        found = len(listed) if isinstance(listed, list) else "no"
+        raise headed.nonsense(f"{expected} passages were to be ranked and {found} came")
     ranked = []
     for one in listed:
         index, score = at(one, "id"), at(one, "score")

@@ -4,9 +4,11 @@ Nothing is tried twice here. A key goes into a header and into nothing else.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from types import MappingProxyType
 from typing import Self
 
@@ -33,7 +35,7 @@ class Asked:
     path: str
     body: bytes
     media_type: str = "application/json"
-    headers: Mapping[str, str] = field(default=_NOTHING)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def json(cls, path: str, document: object, headers: Mapping[str, str] = _NOTHING) -> Self:
@@ -152,7 +154,7 @@ class Wire:
         self.door = door
         self._url = url.rstrip("/")
         self._headers = dict(headers)
-        self._client = client or httpx.AsyncClient(http2=False, limits=LIMITS, follow_redirects=False)
+        self._client = client or httpx.AsyncClient(http2=False, limits=LIMITS, follow_redirects=False, verify=_trust())
 
     async def ask(self, asked: Asked, *, seconds: float) -> Answered:
         """The whole answer within so many seconds. Raises AIUnavailable, AIInputRefused or ProviderFailed."""
@@ -202,3 +204,9 @@ class Wire:
         except httpx.TransportError as error:
             why = f"{door.provider} hung up before it answered ({type(error).__name__})"
             raise ProviderFailed("unreachable", why) from None
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    # Reading the certificates of the world takes longer than a call: once for all providers of a process.
+    return httpx.create_ssl_context()
