@@ -184,20 +184,20 @@ async def test_days_and_kinds_can_be_chosen_and_looking_changes_nothing(floor: F
     assert (await reprice(floor, provider="one")).corrected == 4
 
 
-@pytest.mark.parametrize(
-    ("said", "words"),
-    [
-        ({"from_day": "yesterday"}, "2026-01-31"),
-        ({"to_day": "9999-12-31"}, "2026-01-31"),
-        ({"limit": 0}, "limit"),
-        ({"limit": 1_000_000}, "limit"),
-        ({"cursor": "mine"}, "cursor"),
-    ],
-)
-async def test_a_question_that_makes_no_sense_is_refused(floor: Floor, said: dict[str, Any], words: str) -> None:
+NONSENSE: list[tuple[dict[str, Any], str]] = [
+    ({"from_day": "yesterday"}, "2026-01-31"),
+    ({"to_day": "9999-12-31"}, "2026-01-31"),
+    ({"limit": 0}, "limit"),
+    ({"limit": 1_000_000}, "limit"),
+    ({"cursor": "mine"}, "cursor"),
+]
+
+
+async def test_a_question_that_makes_no_sense_is_refused(floor: Floor) -> None:
     """In words for a person."""
-    with pytest.raises(Refused, match=words):
-        await reprice(floor, **said)
+    for said, words in NONSENSE:
+        with pytest.raises(Refused, match=words):
+            await reprice(floor, **said)
 
 
 async def test_a_book_that_cannot_be_read_prices_nothing(floor: Floor, prices: Path) -> None:
