@@ -1,6 +1,7 @@
 """How the tests of the simulator speak to it: plain HTTP, as any client would."""
 
 import json
+from functools import cache
 from typing import Any
 
 import httpx
@@ -10,34 +11,40 @@ from tests.cloud import Account
 CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "Say something."}]}
 
 
+@cache
+def http() -> httpx.Client:
+    """One client for all tests: making one takes longer than most of them."""
+    return httpx.Client(timeout=30.0)
+
+
 def run(account: Account, model: str, body: Any, **headers: str) -> httpx.Response:
     """A model of Workers AI, in its own form."""
     url = f"{account.api_url}/accounts/{account.id}/ai/run/{model}"
-    return httpx.post(url, json=body, headers={"authorization": f"Bearer {account.token}", **headers})
+    return http().post(url, json=body, headers={"authorization": f"Bearer {account.token}", **headers})
 
 
 def cloudflare(account: Account, path: str, body: Any, **headers: str) -> httpx.Response:
     """Another endpoint below ``/ai``."""
     url = f"{account.api_url}/accounts/{account.id}/ai/{path}"
-    return httpx.post(url, json=body, headers={"authorization": f"Bearer {account.token}"} | spelt(headers))
+    return http().post(url, json=body, headers={"authorization": f"Bearer {account.token}"} | spelt(headers))
 
 
 def anthropic(account: Account, body: Any, **headers: str) -> httpx.Response:
     """Anthropic without a gateway."""
     own = {"x-api-key": account.anthropic_key, "anthropic-version": "2023-06-01"}
-    return httpx.post(f"{account.anthropic_url}/v1/messages", json=body, headers=own | spelt(headers))
+    return http().post(f"{account.anthropic_url}/v1/messages", json=body, headers=own | spelt(headers))
 
 
 def openai(account: Account, path: str, body: Any) -> httpx.Response:
     """OpenAI without a gateway."""
     own = {"authorization": f"Bearer {account.openai_key}"}
-    return httpx.post(f"{account.openai_url}/{path}", json=body, headers=own)
+    return http().post(f"{account.openai_url}/{path}", json=body, headers=own)
 
 
 def gemini(account: Account, call: str, body: Any) -> httpx.Response:
     """Gemini without a gateway; `call` is a model and its method."""
     own = {"x-goog-api-key": account.gemini_key}
-    return httpx.post(f"{account.gemini_url}/models/{call}", json=body, headers=own)
+    return http().post(f"{account.gemini_url}/models/{call}", json=body, headers=own)
 
 
 def through_gateway(account: Account, path: str, body: Any, **headers: str) -> httpx.Response:
@@ -50,7 +57,7 @@ def through_gateway(account: Account, path: str, body: Any, **headers: str) -> h
     own = keys.get(provider) or {"authorization": f"Bearer {account.keys[provider]}"}
     own["cf-aig-authorization"] = f"Bearer {account.token}"
     url = f"{account.gateway_url}/{account.id}/{account.gateway}/{path}"
-    return httpx.post(url, json=body, headers=own | spelt(headers))
+    return http().post(url, json=body, headers=own | spelt(headers))
 
 
 def spelt(headers: dict[str, str]) -> dict[str, str]:

@@ -37,7 +37,9 @@ def simulator(port: int = 0) -> Iterator[Simulator]:
     with socket.create_server(("127.0.0.1", port)) as listener:
         accounts.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         # What a fault breaks off is meant; uvicorn would call it an error of the application.
-        config = uvicorn.Config(application(accounts), lifespan="off", log_level="critical", access_log=False)
+        config = uvicorn.Config(
+            application(accounts), lifespan="off", log_level="critical", access_log=False, timeout_keep_alive=75
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="cloud", daemon=True)
         thread.start()

@@ -3,11 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.cloud import Account, Charged
-from tests.cloud.callers import anthropic, events
+from tests.cloud.callers import anthropic, events, http
 
 FACTS = "The band met in Bristol in 1991. " * 200
 """6,600 bytes: 1,650 tokens."""
@@ -146,8 +145,8 @@ def test_who_may_not_and_what_is_not(cloud: Account) -> None:
     url = f"{cloud.anthropic_url}/v1/messages"
     version = {"anthropic-version": "2023-06-01"}
     key = {"x-api-key": cloud.anthropic_key}
-    stranger = httpx.post(url, json=asked(), headers=version | {"x-api-key": "sk-ant-wrong"})
-    unversioned = httpx.post(url, json=asked(), headers=key)
+    stranger = http().post(url, json=asked(), headers=version | {"x-api-key": "sk-ant-wrong"})
+    unversioned = http().post(url, json=asked(), headers=key)
     unknown = anthropic(cloud, asked(model="claude-9"))
     found = [(one.status_code, one.json()["error"]["type"]) for one in (stranger, unversioned, unknown)]
     assert found == [(401, "authentication_error"), (400, "invalid_request_error"), (404, "not_found_error")]

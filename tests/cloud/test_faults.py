@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.cloud import Account, Charged, Fault
-from tests.cloud.callers import CHAT, anthropic, codes, events, openai, run, through_gateway
+from tests.cloud.callers import CHAT, anthropic, codes, events, http, openai, run, through_gateway
 from tests.cloud.models import BGE_M3, LLAMA, RERANKER
 
 STREAM = CHAT | {"stream": True}
@@ -149,7 +149,7 @@ def test_an_answer_takes_as_long_as_it_is_told_to(cloud: Account) -> None:
     cloud.slow(LLAMA, 0.3)
     url = f"{cloud.api_url}/accounts/{cloud.id}/ai/run/{LLAMA}"
     with pytest.raises(httpx.ReadTimeout):
-        httpx.post(url, json=CHAT, headers={"authorization": f"Bearer {cloud.token}"}, timeout=0.05)
+        http().post(url, json=CHAT, headers={"authorization": f"Bearer {cloud.token}"}, timeout=0.05)
     run(cloud, LLAMA, CHAT)
     first, second = cloud.calls()
     assert first.outcome == second.outcome == "answered"

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.cloud import Account, Fault
-from tests.cloud.callers import CHAT, cloudflare, gemini, openai, run, spelt, through_gateway
+from tests.cloud.callers import CHAT, cloudflare, gemini, http, openai, run, spelt, through_gateway
 from tests.cloud.models import BGE_M3, LLAMA
 
 MESSAGES = {"model": "claude-sonnet-5", "max_tokens": 50, "messages": CHAT["messages"]}
@@ -23,7 +23,7 @@ def gateway_codes(response: httpx.Response) -> tuple[int, list[int]]:
 def logs(cloud: Account, path: str = "", **query: Any) -> Any:
     """What the logs API answers."""
     url = f"{cloud.api_url}/accounts/{cloud.id}/ai-gateway/gateways/{cloud.gateway}/logs{path}"
-    return httpx.get(url, params=query, headers={"authorization": f"Bearer {cloud.token}"})
+    return http().get(url, params=query, headers={"authorization": f"Bearer {cloud.token}"})
 
 
 @pytest.mark.parametrize(
@@ -76,10 +76,10 @@ def test_the_provider_asks_for_its_key_unless_it_is_stored(cloud: Account) -> No
     """The refusal is then the provider's own."""
     url = f"{cloud.gateway_url}/{cloud.id}/main/{PATH}"
     headers = {"cf-aig-authorization": f"Bearer {cloud.token}", "anthropic-version": "2023-06-01"}
-    refused = httpx.post(url, json=MESSAGES, headers=headers)
+    refused = http().post(url, json=MESSAGES, headers=headers)
     assert (refused.status_code, refused.json()["error"]["type"]) == (401, "authentication_error")
     cloud.add_gateway("main", byok=frozenset({"anthropic"}))
-    assert httpx.post(url, json=MESSAGES, headers=headers).status_code == 200
+    assert http().post(url, json=MESSAGES, headers=headers).status_code == 200
 
 
 def test_a_gateway_or_provider_nobody_knows(cloud: Account) -> None:
@@ -89,7 +89,7 @@ def test_a_gateway_or_provider_nobody_knows(cloud: Account) -> None:
     cloud.gateway = "default"
     assert through_gateway(cloud, PATH, MESSAGES).status_code == 200
     url = f"{cloud.gateway_url}/{cloud.id}/default/nobody/v1/messages"
-    strange = httpx.post(url, json=MESSAGES, headers={"cf-aig-authorization": f"Bearer {cloud.token}"})
+    strange = http().post(url, json=MESSAGES, headers={"cf-aig-authorization": f"Bearer {cloud.token}"})
     assert gateway_codes(strange) == (400, [2008])
 
 
@@ -233,6 +233,6 @@ def test_a_log_can_be_judged(cloud: Account) -> None:
     log_id = through_gateway(cloud, PATH, MESSAGES).headers["cf-aig-log-id"]
     url = f"{cloud.api_url}/accounts/{cloud.id}/ai-gateway/gateways/main/logs/{log_id}"
     token = spelt({"authorization": f"Bearer {cloud.token}"})
-    assert httpx.patch(url, json={"feedback": 1, "score": 80}, headers=token).status_code == 200
-    assert httpx.patch(url, json={"feedback": 2}, headers=token).status_code == 400
+    assert http().patch(url, json={"feedback": 1, "score": 80}, headers=token).status_code == 200
+    assert http().patch(url, json={"feedback": 2}, headers=token).status_code == 400
     assert logs(cloud, f"/{log_id}").json()["result"]["feedback"] == 1

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.cloud import Account
-from tests.cloud.callers import events, gemini
+from tests.cloud.callers import events, gemini, http
 
 FACTS = "The band met in Bristol in 1991. " * 200
 BODY: dict[str, Any] = {
@@ -70,6 +69,6 @@ def test_a_request_against_the_schema(cloud: Account, wrong: dict[str, Any]) -> 
 def test_who_may_not_and_what_is_not(cloud: Account) -> None:
     """A wrong key, an unknown model, a stream that is no server-sent events."""
     url = f"{cloud.gemini_url}/models/{FLASH}"
-    assert httpx.post(url, json=BODY, headers={"x-goog-api-key": "AIza-wrong"}).status_code == 400
+    assert http().post(url, json=BODY, headers={"x-goog-api-key": "AIza-wrong"}).status_code == 400
     assert gemini(cloud, "gemma:generateContent", BODY).json()["error"]["status"] == "NOT_FOUND"
     assert gemini(cloud, "gemini-2.5-flash:streamGenerateContent", BODY).status_code == 400

@@ -3,12 +3,11 @@
 import base64
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
 from tests.cloud import Account, Fault, media
-from tests.cloud.callers import events, openai
+from tests.cloud.callers import events, http, openai
 
 FACTS = "The band met in Bristol in 1991. " * 200
 CHAT: dict[str, Any] = {
@@ -132,7 +131,7 @@ def test_a_request_against_the_schema(cloud: Account, wrong: dict[str, Any], cod
 
 def test_who_may_not_and_what_is_not(cloud: Account) -> None:
     """A wrong key, an unknown model, an unknown path."""
-    wrong = httpx.post(f"{cloud.openai_url}/chat/completions", json=CHAT, headers={"authorization": "Bearer sk-wrong"})
+    wrong = http().post(f"{cloud.openai_url}/chat/completions", json=CHAT, headers={"authorization": "Bearer sk-wrong"})
     unknown = openai(cloud, "chat/completions", CHAT | {"model": "gpt-99"})
     nowhere = openai(cloud, "chat/complete", CHAT)
     found = [(one.status_code, one.json()["error"]["code"]) for one in (wrong, unknown, nowhere)]
@@ -168,10 +167,10 @@ def test_a_recording_is_sent_as_a_form(cloud: Account) -> None:
     file = {"file": ("note.wav", media.wav("x" * 15), "audio/wav")}
     cloud.plan("whisper-1", "Play something slow.")
     form = {"model": "whisper-1", "response_format": "verbose_json"}
-    heard = httpx.post(url, data=form, files=file, headers=key).json()
+    heard = http().post(url, data=form, files=file, headers=key).json()
     assert (heard["text"], heard["duration"], heard["usage"]["seconds"]) == ("Play something slow.", 1.0, 1)
-    assert httpx.post(url, data=form | {"lang": "en"}, files=file, headers=key).status_code == 400
-    assert httpx.post(url, json=form, headers=key).status_code == 400
+    assert http().post(url, data=form | {"lang": "en"}, files=file, headers=key).status_code == 400
+    assert http().post(url, json=form, headers=key).status_code == 400
 
 
 def test_deepseek_tells_hits_and_misses_that_add_up(cloud: Account) -> None:
@@ -180,7 +179,7 @@ def test_deepseek_tells_hits_and_misses_that_add_up(cloud: Account) -> None:
     key = {"authorization": f"Bearer {cloud.deepseek_key}"}
     body = CHAT | {"model": "deepseek-chat"}
     cold, warm = (
-        httpx.post(f"{cloud.deepseek_url}/chat/completions", json=body, headers=key).json()["usage"] for _ in range(2)
+        http().post(f"{cloud.deepseek_url}/chat/completions", json=body, headers=key).json()["usage"] for _ in range(2)
     )
     assert (cold["prompt_cache_hit_tokens"], warm["prompt_cache_hit_tokens"]) == (0, 1600)
     assert warm["prompt_cache_hit_tokens"] + warm["prompt_cache_miss_tokens"] == warm["prompt_tokens"]

@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from tests.cloud import CloudProcess, launched
+from tests.cloud.callers import http
 from tests.cloud.models import LLAMA
 
 CHAT = {"messages": [{"role": "user", "content": "Say something."}]}
@@ -25,7 +26,7 @@ def _fresh(process: CloudProcess) -> None:
 def ask(process: CloudProcess) -> httpx.Response:
     account = process.account
     url = f"{account['api_url']}/accounts/{account['id']}/ai/run/{LLAMA}"
-    return httpx.post(url, json=CHAT, headers={"authorization": f"Bearer {account['token']}"})
+    return http().post(url, json=CHAT, headers={"authorization": f"Bearer {account['token']}"})
 
 
 def test_it_says_where_it_is_and_how_to_get_in(process: CloudProcess) -> None:
@@ -70,7 +71,7 @@ def test_a_change_it_does_not_know_is_refused(process: CloudProcess) -> None:
 
 def test_more_accounts_can_be_opened(process: CloudProcess) -> None:
     """Each is listed."""
-    opened = httpx.post(f"{process.url}/_simulator/accounts").json()
-    listed = httpx.get(f"{process.url}/_simulator/accounts").json()
+    opened = http().post(f"{process.url}/_simulator/accounts").json()
+    listed = http().get(f"{process.url}/_simulator/accounts").json()
     assert {opened["id"], "acme"} <= {one["id"] for one in listed}
-    assert httpx.get(f"{process.url}/_simulator/accounts/{opened['id']}/counts").json() == {}
+    assert http().get(f"{process.url}/_simulator/accounts/{opened['id']}/counts").json() == {}

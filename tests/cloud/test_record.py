@@ -1,9 +1,7 @@
 """The record is the simulator's own count: what it was asked, what it answered, what it charged."""
 
-import httpx
-
 from tests.cloud import Account, Charged, Simulator
-from tests.cloud.callers import CHAT, anthropic, run
+from tests.cloud.callers import CHAT, anthropic, http, run
 from tests.cloud.models import BGE_M3, LLAMA
 
 MESSAGES = {"model": "claude-sonnet-5", "max_tokens": 50, "messages": CHAT["messages"]}
@@ -41,7 +39,7 @@ def test_who_leaves_a_stream_pays_for_all_of_it(cloud: Account) -> None:
     cloud.slow("claude-sonnet-5", 0.0, per_chunk=0.02)
     headers = {"x-api-key": cloud.anthropic_key, "anthropic-version": "2023-06-01"}
     url = f"{cloud.anthropic_url}/v1/messages"
-    with httpx.stream("POST", url, json=MESSAGES | {"stream": True}, headers=headers) as response:
+    with http().stream("POST", url, json=MESSAGES | {"stream": True}, headers=headers) as response:
         next(response.iter_bytes())
     whole = anthropic(cloud, MESSAGES).json()["usage"]["output_tokens"]
     assert [call.charged.completion_tokens for call in cloud.calls()] == [whole, whole]

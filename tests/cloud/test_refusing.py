@@ -3,11 +3,10 @@
 import base64
 from typing import Any
 
-import httpx
 import pytest
 
 from tests.cloud import Account
-from tests.cloud.callers import CHAT, cloudflare, codes, run
+from tests.cloud.callers import CHAT, cloudflare, codes, http, run
 from tests.cloud.models import AURA, BGE_M3, FLUX, LLAMA, LLAMA_GUARD, LLAVA, M2M100, RERANKER, WHISPER
 
 USER = {"role": "user", "content": "hello"}
@@ -80,10 +79,10 @@ def test_a_body_that_is_too_large(cloud: Account) -> None:
 def test_a_wrong_token_and_a_foreign_account(cloud: Account) -> None:
     """10000, and nobody's record is touched."""
     url = f"{cloud.api_url}/accounts/{cloud.id}/ai/run/{LLAMA}"
-    assert codes(httpx.post(url, json=CHAT)) == (401, [10000])
-    assert codes(httpx.post(url, json=CHAT, headers={"authorization": "Bearer cf-wrong"})) == (401, [10000])
+    assert codes(http().post(url, json=CHAT)) == (401, [10000])
+    assert codes(http().post(url, json=CHAT, headers={"authorization": "Bearer cf-wrong"})) == (401, [10000])
     foreign = url.replace(cloud.id, "0" * 32)
-    assert codes(httpx.post(foreign, json=CHAT, headers={"authorization": f"Bearer {cloud.token}"})) == (401, [10000])
+    assert codes(http().post(foreign, json=CHAT, headers={"authorization": f"Bearer {cloud.token}"})) == (401, [10000])
     assert cloud.calls() == []
 
 
@@ -91,16 +90,16 @@ def test_a_body_that_is_no_json(cloud: Account) -> None:
     """Neither broken JSON nor another content type."""
     url = f"{cloud.api_url}/accounts/{cloud.id}/ai/run/{LLAMA}"
     token = {"authorization": f"Bearer {cloud.token}"}
-    broken = httpx.post(url, content=b"{", headers=token | {"content-type": "application/json"})
+    broken = http().post(url, content=b"{", headers=token | {"content-type": "application/json"})
     assert codes(broken) == (400, [5004])
-    assert codes(httpx.post(url, content=b"hello", headers=token | {"content-type": "text/plain"})) == (400, [5004])
+    assert codes(http().post(url, content=b"hello", headers=token | {"content-type": "text/plain"})) == (400, [5004])
     assert [call.outcome for call in cloud.calls()] == ["refused", "refused"]
 
 
 def test_a_path_that_leads_nowhere(cloud: Account) -> None:
     """7003: the router does not know it."""
     assert codes(cloudflare(cloud, "v2/chat", CHAT)) == (404, [7003])
-    assert codes(httpx.get(f"{cloud.api_url}/accounts")) == (404, [7003])
+    assert codes(http().get(f"{cloud.api_url}/accounts")) == (404, [7003])
 
 
 def test_a_third_party_model_that_unified_billing_does_not_serve(cloud: Account) -> None:

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from tests.cloud import Account
+from tests.cloud.callers import http
 
 NDJSON = "application/x-ndjson"
 
@@ -17,24 +18,26 @@ class Client:
 
     def __init__(self, cloud: Account) -> None:
         self._cloud = cloud
-        self._http = httpx.Client(
-            base_url=f"{cloud.api_url}/accounts/{cloud.id}/vectorize/v2/indexes",
-            headers={"authorization": f"Bearer {cloud.token}"},
-        )
+        self._url = f"{cloud.api_url}/accounts/{cloud.id}/vectorize/v2/indexes"
+        self._token = {"authorization": f"Bearer {cloud.token}"}
 
     def post(self, path: str, body: Any) -> httpx.Response:
-        return self._http.post(path, json=body)
+        return http().post(f"{self._url}{path}", json=body, headers=self._token)
 
     def get(self, path: str, **query: Any) -> Any:
-        return self._http.get(path, params=query).json()["result"]
+        return http().get(f"{self._url}{path}", params=query, headers=self._token).json()["result"]
 
     def delete(self, path: str) -> httpx.Response:
-        return self._http.delete(path)
+        return http().delete(f"{self._url}{path}", headers=self._token)
 
     def write(self, verb: str, vectors: Iterable[dict[str, Any]], kind: str = NDJSON, **query: str) -> httpx.Response:
         lines = "\n".join(json.dumps(one) for one in vectors)
-        headers = {"content-type": kind}
-        return self._http.post(f"/songs/{verb}", content=lines.encode(), headers=headers, params=query)
+        headers = self._token | {"content-type": kind}
+        return http().post(f"{self._url}/songs/{verb}", content=lines.encode(), headers=headers, params=query)
+
+    def upload(self, file: dict[str, tuple[str, bytes, str]]) -> httpx.Response:
+        """A write as a form."""
+        return http().post(f"{self._url}/songs/insert", files=file, headers=self._token)
 
     def put(self, *vectors: dict[str, Any]) -> None:
         """Writes and lets the time pass until it is seen."""
@@ -101,7 +104,7 @@ def test_each_metric_has_its_own_order(cloud: Account, client: Client, metric: s
     client.post("", {"name": "others", "config": {"dimensions": 3, "metric": metric}})
     lines = f"{json.dumps(vector('far', 0, 1, 0))}\n{json.dumps(vector('near', 2, 0, 0))}"
     url = f"{cloud.api_url}/accounts/{cloud.id}/vectorize/v2/indexes/others/insert"
-    httpx.post(url, content=lines, headers={"authorization": f"Bearer {cloud.token}", "content-type": NDJSON})
+    http().post(url, content=lines, headers={"authorization": f"Bearer {cloud.token}", "content-type": NDJSON})
     cloud.clock.advance(1)
     matches = client.post("/others/query", {"vector": [1, 0, 0]}).json()["result"]["matches"]
     assert [one["id"] for one in matches] == ["near", "far"]
@@ -225,7 +228,7 @@ def test_only_ndjson_is_taken(client: Client) -> None:
     assert client.write("insert", (vector(f"{n}") for n in range(5001))).status_code == 413
     assert client.write("insert", []).status_code == 400
     file = {"vectors": ("songs.ndjson", json.dumps(vector("a")).encode(), NDJSON)}
-    assert client._http.post("/songs/insert", files=file).status_code == 200
+    assert client.upload(file).status_code == 200
 
 
 def test_ids_are_listed_in_pages(client: Client) -> None:
@@ -248,5 +251,5 @@ def test_an_index_has_bounds(client: Client) -> None:
 def test_a_wrong_token(cloud: Account) -> None:
     """401 and 10000."""
     url = f"{cloud.api_url}/accounts/{cloud.id}/vectorize/v2/indexes"
-    refused = httpx.get(url, headers={"authorization": "Bearer cf-wrong"})
+    refused = http().get(url, headers={"authorization": "Bearer cf-wrong"})
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (401, 10000)

@@ -3,12 +3,11 @@
 import base64
 import io
 
-import httpx
 import numpy as np
 from PIL import Image
 
 from tests.cloud import Account, media
-from tests.cloud.callers import CHAT, cloudflare, events, run
+from tests.cloud.callers import CHAT, cloudflare, events, http, run
 from tests.cloud.models import AURA, BGE_M3, FLUX, LLAMA, LLAMA_GUARD, LLAVA, M2M100, RERANKER, WHISPER
 
 
@@ -66,7 +65,7 @@ def test_llava_takes_the_picture_itself_or_its_bytes_as_numbers(cloud: Account) 
     """Both forms see the same picture."""
     picture = media.jpeg("cover")
     url = f"{cloud.api_url}/accounts/{cloud.id}/ai/run/{LLAVA}"
-    raw = httpx.post(url, content=picture, headers={"authorization": f"Bearer {cloud.token}"})
+    raw = http().post(url, content=picture, headers={"authorization": f"Bearer {cloud.token}"})
     numbers = run(cloud, LLAVA, {"image": list(picture), "prompt": "Describe it."})
     assert raw.json()["result"]["description"] == numbers.json()["result"]["description"] != ""
 
