@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Mapping
 from tonetouch_runtime.ai.errors import AIInputRefused, AIUnavailable
 from tonetouch_runtime.ai.providers import usage as accounts
 from tonetouch_runtime.ai.providers.document import as_text, at, text_at
-from tonetouch_runtime.ai.providers.estimating import CountTokens, known
+from tonetouch_runtime.ai.providers.estimating import CountTokens, known, no_less
 from tonetouch_runtime.ai.providers.failing import Door, failed_with, said_in
 from tonetouch_runtime.ai.providers.finishing import finish_reason
 from tonetouch_runtime.ai.providers.gateway import Gateway
@@ -105,6 +105,8 @@ class Messages:
     def usage(self, heard: Heard, *, cut: bool) -> Usage:
         """What the events said, later counts over earlier ones."""
         told = accounts.anthropic(heard.usage, lifetime=self._request.context_lifetime, cut=cut)
+        if told.source == "partial" and cut:
+            return no_less(told, heard.text, self._count)
         return known(told, self._request, ChatResult(text=heard.text), self._count)
 
 

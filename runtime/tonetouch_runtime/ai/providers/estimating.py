@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from tonetouch_contracts.job import Quantity
 from tonetouch_runtime.ai.providers.usage import counted
 from tonetouch_runtime.ai.tasks import (
     AnyRequest,
@@ -31,6 +32,16 @@ def known(usage: Usage, request: AnyRequest, result: AnyResult, count: CountToke
     raw = None if usage.raw is None else msgspec.Raw(usage.raw.encode())
     prompt = sum(count(text) for text in texts if text)
     return counted(prompt=prompt, completion=sum(count(text) for text in _answered(result) if text), raw=raw)
+
+
+def no_less(usage: Usage, text: str, count: CountTokens | None) -> Usage:
+    """A partial account whose output was counted before the text came: what came was more, and is counted by us."""
+    came = count(text) if count is not None and text and usage.source == "partial" else 0
+    if came <= (usage.completion_tokens or 0):
+        return usage
+    kept = tuple(one for one in usage.quantities if one.direction == "input")
+    output = Quantity(unit="token", direction="output", amount=came)
+    return msgspec.structs.replace(usage, quantities=(*kept, output))
 
 
 def _asked(request: AnyRequest) -> list[str] | None:

@@ -96,6 +96,21 @@ async def test_a_cut_stream_knows_its_input(cloud: Account) -> None:
     assert failed.usage.prompt_tokens == cloud.charged(SONNET).prompt_tokens
 
 
+async def test_a_cut_streams_output_can_be_counted(cloud: Account) -> None:
+    """The first event counts the output before there is any. What came after it is counted by us, if we can count."""
+    cloud.plan(SONNET, "The album came out in 1994. " * 20)
+    cloud.fail(SONNET, Fault(cut_after=12))
+    async with connected(cloud, count=tokens_of) as doors:
+        with pytest.raises(ProviderFailed) as raised:
+            await pieces(doors["anthropic"], WHERE, CHAT)
+    failed = raised.value
+    assert failed.usage is not None
+    assert failed.text
+    assert failed.usage.source == "partial"
+    assert failed.usage.completion_tokens == tokens_of(failed.text)
+    assert failed.usage.prompt_tokens == cloud.charged(SONNET).prompt_tokens
+
+
 async def test_the_order_of_a_prompt(cloud: Account) -> None:
     """Context, then instructions, then what was said by turns. A schema comes behind the context, in words."""
     seen: list[Prompt] = []
