@@ -90,7 +90,7 @@ async def test_beyond_the_limit_groups_still_count_in_the_total(floor: Floor) ->
 
 async def test_everything_an_attempt_used_is_in_the_sums(floor: Floor) -> None:
     """Unknown usage and unknown costs are counted, not summed; what is not tokens has a sum of its own."""
-    used = {
+    used: dict[str, Any] = {
         "prompt_tokens": 100,
         "cached_tokens": 60,
         "cache_write_tokens": 30,
@@ -104,7 +104,7 @@ async def test_everything_an_attempt_used_is_in_the_sums(floor: Floor) -> None:
             Quantity(unit="image", direction="output", amount=2),
         ),
     }
-    unknown = {name: None for name in used if name != "quantities"}
+    unknown: dict[str, Any] = {name: None for name in used if name != "quantities"}
     await floor.log.pour(recorded("j1", subject="track:a", cost_pico_usd=5, **used))
     await floor.log.pour(recorded("j2", subject="track:a", cost_pico_usd=None, **used))
     await floor.log.pour(recorded("j3", subject="track:a", cost_pico_usd=0, cache="coalesced", avoided_pico_usd=5))
@@ -116,7 +116,8 @@ async def test_everything_an_attempt_used_is_in_the_sums(floor: Floor) -> None:
     assert (summed.prompt_tokens, summed.cached_tokens, summed.cache_write_tokens) == (212, 120, 60)
     assert (summed.completion_tokens, summed.reasoning_tokens) == (52, 8)
     assert (summed.characters, summed.audio_ms, summed.images) == (22, 2400, 4)
-    assert (summed.timed, summed.latency_ms) == (3, pytest.approx(103.9))
+    assert summed.timed == 3
+    assert summed.latency_ms == pytest.approx(103.9)
     assert (await usage(floor, subject="track:a")).total == summed
 
 

@@ -7,6 +7,7 @@ beside the attempt's own cost; the latest one counts.
 """
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -104,15 +105,30 @@ def keep_jobs(facts: Sequence[Recorded[Any]], jobs: Writer, days: Writer, users:
     started = [fact for fact in facts if type(fact.event) is JobStarted]
     recorded = [fact for fact in facts if type(fact.event) is JobRecorded]
     repriced = [fact for fact in facts if type(fact.event) is JobRepriced]
-    rows = [{**msgspec.structs.asdict(fact.event), "outcome": RUNNING} for fact in started]
-    if rows and jobs.insert_new(rows) < len(rows):
-        _compare(started, jobs)
+    _start(_without_their_ends(started, recorded), jobs)
     tally = Tally()
     tally.count(_record(recorded, jobs))
     if repriced:
         _reprice(repriced, jobs, tally)
     days.add(tally.by_day())
     users.add(tally.by_user())
+
+
+def _start(facts: Sequence[Recorded[JobStarted]], jobs: Writer) -> None:
+    rows = [{**msgspec.structs.asdict(fact.event), "outcome": RUNNING} for fact in facts]
+    if rows and jobs.insert_new(rows) < len(rows):
+        _compare(facts, jobs)
+
+
+def _without_their_ends(
+    started: Sequence[Recorded[JobStarted]], recorded: Sequence[Recorded[JobRecorded]]
+) -> list[Recorded[JobStarted]]:
+    """Starts whose ends are not in this batch, or say something else: an end says all that its start does."""
+    ends = {_said_at_start(fact.event) for fact in recorded}
+    return [fact for fact in started if _said_at_start(fact.event) not in ends]
+
+
+_said_at_start = attrgetter(*JobStarted.__struct_fields__)
 
 
 def _record(facts: Sequence[Recorded[JobRecorded]], jobs: Writer) -> list[JobRecorded]:
