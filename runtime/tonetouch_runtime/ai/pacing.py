@@ -410,7 +410,7 @@ class _Line:
             turns = self._next_turns(limit, now, first)
             if not turns:
                 return self._seconds_to_go(limit, now, first)
-            spare = limit.burst // 8 if turns[0].priority == "interactive" and first <= now + limit.early / 4 else 0
+            spare = limit.burst // 8 if turns[0].priority == "interactive" and first <= now else 0
             pace, slots = self.pace.take(limit, now, len(turns) + spare)
             try:
                 taken = await self._change(pace)

@@ -19,7 +19,8 @@ from tonetouch_runtime.ai.providers.provider import Target
 from tonetouch_runtime.provisioning import apply
 
 PROCESSES = 3
-CALLS = 20
+CALLS = 40
+PER_MINUTE = 1_500
 MANY = 60
 """How many calls wait at once where the number does not matter."""
 
@@ -36,7 +37,7 @@ async def ingest():
     bus = await Bus.connect(settings.nats_url, "tests")
     pacer, times = Pacer(bus), []
     target = Target(
-        name="bge", provider="cloudflare", task="embeddings", model="@cf/baai/bge-m3", per_minute=600
+        name="bge", provider="cloudflare", task="embeddings", model="@cf/baai/bge-m3", per_minute={PER_MINUTE}
     )
 
     async def call():
@@ -87,9 +88,9 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 async def test_processes_share_a_limit_and_use_it_up(bus: Bus, settings: Settings, tmp_path: Path) -> None:
-    """At 600 a minute three processes together never send more than the pace allows, and hardly less; interactive
+    """At 1,500 a minute three processes together never send more than the pace allows, and hardly less; interactive
     calls of a fourth wait under a second meanwhile."""
-    limit = Limit(600)
+    limit = Limit(PER_MINUTE)
     pacer, waits, times = Pacer(bus), list[float](), list[float]()
     with ExitStack() as stack:
         folders = [tmp_path / str(number) for number in range(PROCESSES)]
@@ -100,7 +101,7 @@ async def test_processes_share_a_limit_and_use_it_up(bus: Bus, settings: Setting
         settings.data.mkdir(exist_ok=True)
         (settings.data / "go").touch()
         while not all(len(process.said) == 2 for process in processes):
-            waits.append((await pacer.wait(limited(600), "interactive")).ms)
+            waits.append((await pacer.wait(limited(PER_MINUTE), "interactive")).ms)
             times.append(time.time())
             await asyncio.sleep(0.3)
         ingested = sorted(one for process in processes for one in json.loads(process.said[1]))
@@ -112,7 +113,8 @@ async def test_processes_share_a_limit_and_use_it_up(bus: Bus, settings: Setting
         for end in range(start, len(times)):
             assert end - start + 1 <= (times[end] - first + 0.9) / limit.interval + limit.burst
     saturated = [one for one in times if ingested[0] <= one <= ingested[-1]]
-    assert len(saturated) >= 0.95 * 10 * (ingested[-1] - ingested[0])
+    # Nine tenths of the limit in a few seconds, on a machine that may be busy; 95 % in whole minutes is for a soak.
+    assert len(saturated) >= 0.9 * PER_MINUTE / 60 * (ingested[-1] - ingested[0])
 
 
 async def test_a_target_without_a_limit_takes_no_round_trip(bus: Bus) -> None:
