@@ -40,7 +40,7 @@ Reason = Literal["paced", "rate_limited", "out_of_capacity", "daily_quota"]
 PATIENCE_SECONDS: Mapping[Priority, float] = {"interactive": 10.0, "refresh": 600.0, "ingest": 900.0}
 """How long a call waits before it is given back; a workflow's own retries are for what takes longer."""
 
-WORTH_TELLING_MS = 25.0
+WORTH_TELLING_MS = 20.0
 """Less than this is round trips, not waiting."""
 
 _RANKS: Mapping[Priority, int] = {"interactive": 0, "refresh": 1, "ingest": 2}
