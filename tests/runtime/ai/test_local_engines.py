@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.runtime.ai.pictures import NAVY, encoded, flat
 from tonetouch_runtime.ai.local import Fact, LocalEngines, Pattern
@@ -35,8 +36,9 @@ def test_every_task_says_that_it_is_local_and_which_model_served_it() -> None:
     described = ENGINES.describe_image(encoded(flat(NAVY)), {"title": "Night Walk"})
     wrote = ENGINES.write([Fact("1", "title", "Night Walk")], template=[[Pattern("It is “{title}”.", ("title",))]])
     assert ENGINES.provider == "local"
+    ranked = ENGINES.rerank("night", ["Night Walk", "Day"])
     served = {"chat": wrote.model, "embeddings": embedded.model, "image_description": described.model}
-    assert served.items() <= ENGINES.models.items()
+    assert {**served, "rerank": ranked.model}.items() <= ENGINES.models.items()
     assert embedded.vectors.shape == (2, 1024)
     assert (embedded.prompt_tokens, embedded.completion_tokens) == (3, 0)
     assert wrote.text == "It is “Night Walk”."
@@ -47,6 +49,12 @@ def test_one_tokenizer_counts_for_all() -> None:
     count = TextEmbedding().count_tokens
     image = encoded(flat(NAVY))
     assert ENGINES.describe_image(image, {}) == describe_image(image, {}, count_tokens=count)
+
+
+def test_long_texts_are_counted_whole() -> None:
+    """A text that is moderated is read to its end."""
+    assert ENGINES.count_tokens("word " * 10_000) == pytest.approx(10_000, rel=0.01)
+    assert ENGINES.count_tokens("") == 0
 
 
 def test_threads_may_come_all_at_once() -> None:
@@ -70,6 +78,25 @@ def test_a_missing_extra_is_named() -> None:
     )
     assert [line.split("'")[1] for line in refused.stdout.splitlines()] == ["numpy", "PIL", "wordllama"], refused.stderr
     assert refused.stdout.count("pip install tonetouch-runtime[ai-local]") == 3
+
+
+def test_each_engine_names_the_extra_it_needs() -> None:
+    """Who has no speech is told of the extra for speech; what needs no weights works without them."""
+    refused = run(
+        "import sys\n"
+        "sys.modules |= dict.fromkeys(['wordllama', 'pocketsphinx', 'espeakng_loader'])\n"
+        "from tonetouch_runtime.ai.local import EngineMissing, LocalEngines\n"
+        "engines = LocalEngines()\n"
+        "for call in (lambda: engines.hear(b'', 'audio/wav'), lambda: engines.speak('x'),\n"
+        "             lambda: engines.moderate('x'), lambda: engines.rerank('x', ['y'])):\n"
+        "    try: print(call())\n"
+        "    except EngineMissing as missing: print(missing)\n"
+    )
+    heard, spoken, moderated, ranked = refused.stdout.splitlines()
+    assert "'pocketsphinx'" in heard and heard.endswith("pip install tonetouch-runtime[ai-local]")
+    assert "'espeakng_loader'" in spoken and spoken.endswith("pip install tonetouch-runtime[ai-local-speech]")
+    assert moderated.startswith("Moderated(safe=True")
+    assert "'wordllama'" in ranked
 
 
 def test_other_weights_are_noticed(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_words_of_the_prompt_choose_the_colours() -> None:
     assert {palette.name for palette in fitting("Deep OCEAN rain")} == {"tide", "mint", "night"}
     assert [palette.name for palette in fitting("ocean rain by night")] == ["night"]
     assert fitting("xyz") == PALETTES
-    assert all({name for name in names} <= {palette.name for palette in PALETTES} for names in MOODS.values())
+    assert all(set(names) <= {palette.name for palette in PALETTES} for names in MOODS.values())
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tonetouch_runtime.ai.local.errors import AudioRefused
 
 MAX_BYTES = 64 * 1024 * 1024
+MAX_SECONDS = 300
 MAX_CHANNELS = 8
 LOWEST_RATE, HIGHEST_RATE = 4_000, 192_000
 ZERO_CROSSINGS = 12  # of the sinc, on each side: -60 dB with a Hann window, enough for speech
@@ -34,7 +35,7 @@ class Sound:
 def read_wav(audio: bytes) -> Sound:
     """The mean of the channels of a WAV file: PCM of 8 to 32 bits or IEEE floats of 32 or 64, at 4 to 192 kHz.
 
-    A file that was cut off is read up to there. Raises `AudioRefused` for anything else.
+    At most five minutes. A file that was cut off is read up to there. Raises `AudioRefused` for anything else.
     """
     found: dict[bytes, bytes] = {}
     for name, body in _chunks(audio):
@@ -44,19 +45,17 @@ def read_wav(audio: bytes) -> Sound:
     form, channels, rate, _, block, bits = struct.unpack_from("<HHIIHH", found[b"fmt "])
     if form == _EXTENSIBLE and len(found[b"fmt "]) >= 26:
         (form,) = struct.unpack_from("<H", found[b"fmt "], 24)
-    if not 1 <= channels <= MAX_CHANNELS or block != channels * bits // 8:
+    if not 1 <= channels <= MAX_CHANNELS or block != channels * bits // 8 or not block:
         raise AudioRefused(f"The WAV file has {channels} channels of {bits} bits in blocks of {block} bytes.")
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise AudioRefused(f"The recording has {rate} samples a second; 4,000 to 192,000 are read.")
     data = found[b"data"]
+    _refuse_long(len(data) // block, rate)
     samples = _numbers(data[: len(data) - len(data) % block], form, bits).reshape(-1, channels)
     return Sound(samples.mean(axis=1, dtype=np.float32), rate)
 
 
 def read_pcm(audio: bytes, *, rate: int, big_endian: bool = False) -> Sound:
-    """Samples of 16 bits, one channel, with no header. Raises `AudioRefused` for a rate that is not read."""
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
-        raise AudioRefused(f"The recording has {rate} samples a second; 4,000 to 192,000 are read.")
+    """Samples of 16 bits, one channel, with no header. Raises `AudioRefused` as `read_wav` does for rate and length."""
+    _refuse_long(len(audio) // 2, rate)
     samples = np.frombuffer(audio[: len(audio) // 2 * 2], ">i2" if big_endian else "<i2")
     return Sound((samples / 32768.0).astype(np.float32), rate)
 
@@ -84,6 +83,13 @@ def resampled(sound: Sound, rate: int) -> Sound:
 def _hann(place: NDArray[np.float64]) -> NDArray[np.float64]:
     """The window of von Hann between -1 and 1, zero outside."""
     return np.asarray(0.5 + 0.5 * np.cos(np.pi * np.clip(place, -1.0, 1.0)), np.float64)
+
+
+def _refuse_long(samples: int, rate: int) -> None:
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise AudioRefused(f"The recording has {rate} samples a second; 4,000 to 192,000 are read.")
+    if samples > MAX_SECONDS * rate:
+        raise AudioRefused(f"The recording is {samples / rate:.0f} seconds long; at most {MAX_SECONDS} are read.")
 
 
 def _chunks(audio: bytes) -> Iterator[tuple[bytes, bytes]]:

@@ -1,13 +1,18 @@
 """The embedded engines answer in the shape of every provider, and say which setting helps where they cannot."""
 
+import asyncio
+from importlib.util import find_spec
+
 import numpy as np
 import pytest
 
 from tests.runtime.ai.pictures import NAVY, encoded, flat
-from tonetouch_runtime.ai.errors import AIInputRefused, AIUnavailable
-from tonetouch_runtime.ai.local import Fact, LocalEngines, Pattern
-from tonetouch_runtime.ai.providers import Ended, Piece, Provider, Target, Text
-from tonetouch_runtime.ai.providers.local import LocalProvider
+from tonetouch_contracts.job import Quantity
+from tonetouch_runtime.ai.errors import AIInputRefused, AIUnavailable, ProviderFailed
+from tonetouch_runtime.ai.local import EngineFailed, Fact, LocalEngines, Pattern
+from tonetouch_runtime.ai.local.hearing import Heard
+from tonetouch_runtime.ai.providers import Audio, Ended, Piece, Provider, Target, Text
+from tonetouch_runtime.ai.providers.local import LocalProvider, shared_engines
 from tonetouch_runtime.ai.tasks import (
     AnyRequest,
     Chat,
@@ -16,7 +21,17 @@ from tonetouch_runtime.ai.tasks import (
     EmbeddingsResult,
     ImageDescription,
     ImageDescriptionResult,
+    ImageGeneration,
+    ImageGenerationResult,
     Message,
+    Moderation,
+    ModerationResult,
+    Rerank,
+    RerankResult,
+    Speech,
+    SpeechResult,
+    Transcription,
+    TranscriptionResult,
     Translation,
 )
 
@@ -32,7 +47,7 @@ def target(request: AnyRequest) -> Target:
     return TARGETS[request.task()]
 
 
-async def streamed(request: Chat) -> list[Piece]:
+async def streamed(request: Chat | Speech) -> list[Piece]:
     return [piece async for piece in LOCAL.stream(target(request), request)]
 
 
@@ -93,6 +108,104 @@ async def test_an_image_is_described() -> None:
     assert reply.result.text.startswith("“Night Walk”. A very dark square image")
 
 
+async def test_passages_are_ranked() -> None:
+    """By their places, with the tokens of query and passages."""
+    asked = Rerank(query="sad piano", passages=("a fast song", "a slow sad piano piece", "piano"), top=2)
+    reply = await LOCAL.call(target(asked), asked)
+    assert isinstance(reply.result, RerankResult)
+    assert [one.index for one in reply.result.ranked] == [1, 2]
+    assert reply.usage.prompt_tokens == sum(map(ENGINES.count_tokens, (asked.query, *asked.passages)))
+
+
+async def test_a_text_is_moderated() -> None:
+    """With categories and reasons, or none."""
+    reply = await LOCAL.call(TARGETS["moderation"], Moderation(text="I want to kill myself"))
+    assert isinstance(reply.result, ModerationResult)
+    assert (reply.result.safe, reply.result.categories) == (False, ("S11",))
+    assert reply.result.reasons
+    assert reply.usage.prompt_tokens == ENGINES.count_tokens("I want to kill myself")
+    harmless = await LOCAL.call(TARGETS["moderation"], Moderation(text="Killing Me Softly"))
+    assert harmless.result == ModerationResult(safe=True)
+
+
+async def test_a_cover_is_painted() -> None:
+    """One image, the same for the same prompt and seed."""
+    asked = ImageGeneration(prompt="Night Walk", seed=3)
+    one, other = await asyncio.gather(*(LOCAL.call(target(asked), asked) for _ in range(2)))
+    assert isinstance(one.result, ImageGenerationResult)
+    assert one.result.media_type == "image/jpeg"
+    assert one == other
+    assert one.usage.quantities == (Quantity(unit="image", direction="output", amount=1, modality="image"),)
+
+
+async def test_a_text_is_spoken_and_heard_again() -> None:
+    """Characters are counted on the way out, milliseconds on the way back."""
+    asked = Speech(text="Hello world.", encoding="wav")
+    said = await LOCAL.call(target(asked), asked)
+    assert isinstance(said.result, SpeechResult)
+    assert (said.result.media_type, said.result.audio[:4]) == ("audio/wav", b"RIFF")
+    assert said.usage.quantities == (Quantity(unit="character", direction="input", amount=12),)
+    listened = Transcription(audio=said.result.audio, media_type=said.result.media_type, language="en-GB")
+    heard = await LOCAL.call(target(listened), listened)
+    assert isinstance(heard.result, TranscriptionResult)
+    assert (heard.result.text, heard.result.language) == ("hello world", "en")
+    assert [word.text for word in heard.result.words] == ["hello", "world"]
+    [amount] = heard.usage.quantities
+    assert (amount.unit, amount.modality) == ("audio_ms", "audio")
+    assert amount.amount == round((len(said.result.audio) - 44) / 2 / 22.05)
+
+
+async def test_speech_is_streamed_in_pieces() -> None:
+    """Together they are the recording; it says what it is, which is not always what was asked."""
+    asked = Speech(text="A sentence of some length, to fill more than one piece of it.", encoding="wav")
+    *pieces, last = await streamed(asked)
+    assert isinstance(last, Ended) and isinstance(last.reply.result, SpeechResult)
+    assert b"".join(piece.audio for piece in pieces if isinstance(piece, Audio)) == last.reply.result.audio
+    assert len(pieces) > 1
+    packed = await LOCAL.call(target(asked), Speech(text="One.", encoding="mp3"))
+    assert isinstance(packed.result, SpeechResult)
+    assert packed.result.media_type == ("audio/mpeg" if find_spec("av") else "audio/wav")
+
+
+async def test_the_loop_goes_on_while_an_engine_works() -> None:
+    """Even while the recogniser, which would hold the interpreter, listens to five seconds of noise."""
+    noise = np.random.default_rng(1).integers(-9_000, 9_000, 80_000).astype("<i2").tobytes()
+    asked = Transcription(audio=noise, media_type="audio/pcm; rate=16000")
+    call = asyncio.create_task(LOCAL.call(target(asked), asked))
+    turns = 0
+    while not call.done():
+        await asyncio.sleep(0.005)
+        turns += 1
+    assert (await call).usage.source == "reported"
+    assert turns > 20
+
+
+async def test_an_engine_that_dies_is_a_failure_of_the_provider() -> None:
+    """Another target may answer then; one that took too long is told apart from one that died."""
+
+    class Dying(LocalEngines):
+        def __init__(self, error: Exception) -> None:
+            super().__init__()
+            self.error = error
+
+        def hear(self, audio: bytes, media_type: str) -> Heard:
+            raise self.error
+
+    asked = Transcription(audio=b"", media_type="audio/wav")
+    for error, failure in ((EngineFailed("died"), "nonsense"), (EngineFailed("stopped", timed_out=True), "timeout")):
+        provider = LocalProvider(Dying(error))
+        with pytest.raises(ProviderFailed) as failed:
+            await provider.call(target(asked), asked)
+        assert failed.value.failure == failure
+        await provider.close()
+
+
+def test_weights_are_loaded_once_however_many_providers() -> None:
+    """All of a process share their engines."""
+    assert shared_engines() is shared_engines()
+    assert LocalProvider()._engines is LocalProvider()._engines
+
+
 @pytest.mark.parametrize(
     "request_",
     [
@@ -100,6 +213,7 @@ async def test_an_image_is_described() -> None:
         Chat(messages=(), facts=FACTS),
         Chat(messages=(), template=((TITLE,),)),
         Translation(text="Hello", source="en", target="fr"),
+        Transcription(audio=b"", media_type="audio/wav", language="fr"),
     ],
 )
 async def test_what_no_engine_can_do_names_the_settings(request_: AnyRequest) -> None:
@@ -116,6 +230,11 @@ async def test_what_no_engine_can_do_names_the_settings(request_: AnyRequest) ->
     [
         ImageDescription(image=b"no image"),
         Chat(messages=(), facts=FACTS[:1] * 2, template=((TITLE,),)),
+        Rerank(query="", passages=("x",)),
+        Moderation(text="x" * 1_000_000),
+        Transcription(audio=b"no recording", media_type="audio/wav"),
+        Speech(text="\u200b"),
+        ImageGeneration(prompt="\x00"),
     ],
 )
 async def test_what_no_engine_will_ever_read_is_refused(request_: AnyRequest) -> None:

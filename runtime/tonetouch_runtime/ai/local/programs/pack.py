@@ -11,7 +11,8 @@ samples = np.frombuffer(sys.stdin.buffer.read(), "<i2")[None]
 packed = io.BytesIO()
 with av.open(packed, "w", format="mp3") as recording:
     stream = recording.add_stream("mp3", rate=rate)
-    stream.bit_rate = 64_000
+    stream.layout = "mono"
+    stream.bit_rate = 48_000
     frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
     frame.sample_rate = rate
     recording.mux(stream.encode(frame))
