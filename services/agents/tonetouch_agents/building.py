@@ -29,7 +29,7 @@ Row = dict[str, Any]
 
 
 async def context_of(subject: Subject, floor: Floor, *, refresh: bool = False) -> Context | None:
-    """The context of an artist or album; None of one that the catalogue does not have.
+    """The context of an artist or album; None of one without tracks.
 
     It is built where there is none, where its object is gone, with `refresh`, and where its facts have changed and it
     is older than an hour.
@@ -95,7 +95,7 @@ async def _kept(built: ContextBuilt, floor: Floor) -> Context | None:
 
 
 async def _known(subject: Subject, floor: Floor) -> tuple[list[Known], list[Row]]:
-    """The facts of a subject and its tracks in order; no facts where the tables do not have it."""
+    """The facts of a subject and its tracks in order; no facts where the tables have no track of it."""
     return await (_of_artist(subject.id, floor) if subject.about == "artist" else _of_album(subject.id, floor))
 
 
@@ -106,7 +106,7 @@ async def _of_artist(artist_id: str, floor: Floor) -> tuple[list[Known], list[Ro
         return [], []
     own = await _all(select(albums).where(albums.c.artist_id == artist_id).order_by(albums.c.album_id), floor)
     found = await _all(select(tracks).where(tracks.c.artist_id == artist_id).order_by(tracks.c.track_id), floor)
-    return of_artist(artist, own, found), in_order(found)
+    return (of_artist(artist, own, found), in_order(found)) if found else ([], [])
 
 
 async def _of_album(album_id: str, floor: Floor) -> tuple[list[Known], list[Row]]:
@@ -116,7 +116,7 @@ async def _of_album(album_id: str, floor: Floor) -> tuple[list[Known], list[Row]
         return [], []
     artist = await _first(select(artists).where(artists.c.artist_id == album["artist_id"]), floor)
     found = await _all(select(tracks).where(tracks.c.album_id == album_id).order_by(tracks.c.track_id), floor)
-    return of_album(album, artist, found), in_order(found)
+    return (of_album(album, artist, found), in_order(found)) if found else ([], [])
 
 
 async def _first(query: Select[Any], floor: Floor) -> Row | None:

@@ -112,7 +112,7 @@ async def _said(asked: CopyAsked, begun: CopyBegun, copy: Copy, floor: Floor) ->
     request = _request(draft)
     async with floor.get(Warming).turn(draft.context.sha256 if draft.context else None):
         answered = await floor.ai.ask(request, _whose(draft))
-    kept, dropped, reason = _read(draft, answered.result)
+    kept, dropped, reason = _read(draft, answered)
     if kept:
         return (_written(draft, answered, kept, dropped),)
     if reason is None:
@@ -209,13 +209,15 @@ def _whose(draft: Draft) -> Whose:
     )
 
 
-def _read(draft: Draft, result: ChatResult) -> tuple[Sequence[Sentence], tuple[DroppedSentence, ...], str | None]:
-    """The sentences that stand, those that do not, and why there is nothing to keep."""
-    if result.sentences or not result.text:
-        # The embedded writer has filled our own patterns and checked them.
-        return result.sentences, (), None if not result.text else "it has no sentences"
+def _read(
+    draft: Draft, answered: Answered[ChatResult]
+) -> tuple[Sequence[Sentence], tuple[DroppedSentence, ...], str | None]:
+    """The sentences that stand, those that do not, and why a model's answer is of no use."""
+    if answered.provider == LocalProvider.name:
+        # The embedded writer has filled our own patterns, and checked them; it may have had nothing to say.
+        return answered.result.sentences, (), None
     try:
-        said = sentences_of(result.text)
+        said = sentences_of(answered.result.text)
     except Nonsense as nonsense:
         return (), (), str(nonsense)
     kept, dropped = check_copy(said, draft.facts, material=draft.material)
