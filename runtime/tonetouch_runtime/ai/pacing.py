@@ -215,6 +215,7 @@ class Pacer:
         self._clock = clock
         self._luck = luck
         self._lines: dict[str, _Line] = {}
+        self._keys: dict[tuple[str, str, str], str] = {}
 
     async def wait(
         self,
@@ -278,8 +279,11 @@ class Pacer:
         return line
 
     def _key(self, target: Target) -> str:
-        parts = (self._accounts.get(target.provider, ""), target.provider, target.model, target.task)
-        return hashlib.sha256(msgspec.json.encode(parts)).hexdigest()[:32]
+        parts = (target.provider, target.model, target.task)
+        if (key := self._keys.get(parts)) is None:
+            named = msgspec.json.encode((self._accounts.get(target.provider, ""), *parts))
+            key = self._keys[parts] = hashlib.sha256(named).hexdigest()[:32]
+        return key
 
 
 @dataclass(slots=True, eq=False)
