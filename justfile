@@ -24,6 +24,12 @@ upload +PATHS:
 status:
     @tonetouch status
 
+# Make one small call for each AI task and show what came back, from which target, and what it cost.
+[group('run')]
+[no-exit-message]
+ai-check:
+    @tonetouch ai-check
+
 # Delete the data folder (TONETOUCH_DATA, else .data) with all music, events and secrets; asks first.
 [group('run')]
 [no-exit-message]
@@ -44,6 +50,11 @@ soak *ARGS:
 [group('test')]
 bench *ARGS:
     @pytest -m bench --timeout 3600 -s "$@"
+
+# Ask whether long texts cost less outside: 200 artists, a simulated day, every model; `--requests N` for less.
+[group('test')]
+economics *ARGS:
+    @python -m tests.economics "$@"
 
 # Check style, types, borders between packages, and that generated files are up to date.
 [group('check')]

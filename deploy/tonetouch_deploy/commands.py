@@ -9,9 +9,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from tonetouch_deploy.ai_checking import all_checks, check_table, installation, waiting_for
 from tonetouch_deploy.composing import SERVICES, health_probe, provisioning_command, service_environment
 from tonetouch_deploy.finding import find_audio
 from tonetouch_deploy.ledger import ledger
+from tonetouch_deploy.ledger_showing import say
 from tonetouch_deploy.ports import LOOPBACK
 from tonetouch_deploy.pricing import prices
 from tonetouch_deploy.probing import http_probe
@@ -27,6 +29,7 @@ from tonetouch_deploy.showing import ending_table, file_progress, process_table,
 from tonetouch_deploy.supervising import Row
 from tonetouch_deploy.up import run_up
 from tonetouch_deploy.uploading import upload as upload_files
+from tonetouch_runtime import TonetouchError
 
 app = typer.Typer(
     help="Tone Touch Music on one machine.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -136,6 +139,22 @@ def clean(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = F
         raise _failure(error) from error
 
 
+@app.command("ai-check")
+def ai_check() -> None:
+    """Make one small call for each AI task: what came back, from which target, what it cost. Fails if one fails."""
+    console = Console()
+    try:
+        with console.status("Asking one question of each task ..."):
+            checks = asyncio.run(all_checks(installation()))
+    except (CannotStartError, TonetouchError) as error:
+        raise _failure(error) from error
+    console.print(check_table(checks))
+    for setting, targets in waiting_for(checks).items():
+        say(console, f"To use {', '.join(targets)}: {setting}.")
+    if any(check.failure for check in checks):
+        raise typer.Exit(1)
+
+
 async def _rows(record: RunRecord) -> list[Row]:
     bus = http_probe(f"http://{LOOPBACK}:{record.ports['nats-monitor']}/healthz")
     objects = f"http://{LOOPBACK}:{record.ports['object-store']}"
@@ -165,7 +184,7 @@ def _absolute(paths: list[Path], relative_to: Path | None) -> list[Path]:
     return [start / path.expanduser() for path in paths]
 
 
-def _failure(error: CannotStartError) -> typer.Exit:
+def _failure(error: Exception) -> typer.Exit:
     say_failure(error)
     return typer.Exit(2)
 
