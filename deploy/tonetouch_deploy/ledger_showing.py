@@ -19,21 +19,26 @@ _ALARMING = frozenset({"failed", "unknown", "cancelled"})
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its heading, and the words of a row in it. `right` is for numbers."""
+    """A column: its heading, and the words of a row in it. `right` is for numbers, `whole` for what will be copied."""
 
     name: str
     of: Callable[[Row], str]
     right: bool = True
+    whole: bool = False
 
 
 def table(title: str, columns: Iterable[Column], rows: Iterable[Row], *, total: Row | None = None) -> Table:
     """The rows under their columns, and a last line for the total."""
-    columns = list(columns)
-    made = Table(title=escape(title), show_footer=total is not None)
+    columns, rows = list(columns), list(rows)
+    made = Table(title=escape(title), show_footer=total is not None, caption=None if rows else "nothing")
     for column in columns:
         footer = escape(column.of(total)) if total is not None else ""
         made.add_column(
-            column.name, footer=footer, justify="right" if column.right else "left", overflow="fold", no_wrap=False
+            column.name,
+            footer=footer,
+            justify="right" if column.right else "left",
+            overflow="fold",
+            no_wrap=column.whole,
         )
     for row in rows:
         alarming = row.get("outcome") in _ALARMING
@@ -67,8 +72,11 @@ def time(name: str, heading: str) -> Column:
 
 
 def groups(names: Iterable[str]) -> list[Column]:
-    """The columns a question was grouped by; a total has none."""
-    return [Column(name, partial(_in_group, name), right=False) for name in names]
+    """The columns a question was grouped by; a total has no group."""
+    return [
+        Column(name, partial(_in_group, name, "" if place else "total"), right=False)
+        for place, name in enumerate(names)
+    ]
 
 
 def text(value: Any) -> str:
@@ -117,6 +125,6 @@ def say(console: Console, line: str) -> None:
     console.print(shown, markup=False, highlight=False, soft_wrap=True)
 
 
-def _in_group(name: str, row: Row) -> str:
+def _in_group(name: str, otherwise: str, row: Row) -> str:
     group: Row = row["group"]
-    return text(group.get(name)) if group else "total"
+    return text(group.get(name)) if group else otherwise

@@ -99,7 +99,7 @@ def job_table(rows: Iterable[Row], *, title: str) -> Table:
     """Calls in short."""
     columns = [
         Column("when (UTC)", lambda row: text(row["recorded_at"])[5:19].replace("T", " ") or UNKNOWN, right=False),
-        words("id", "job"),
+        Column("job", lambda row: text(row["id"]), right=False, whole=True),
         number("attempt", "#"),
         words("feature"),
         words("type"),

@@ -81,7 +81,7 @@ async def test_usage_is_asked_by_any_names_and_filters(installed: Installation) 
 async def test_a_group_is_told_by_names_and_its_cost_is_exact(installed: Installation) -> None:
     """Not by position, and to the last pico-dollar."""
     line = usage_line("2026-11-22", None, calls=2, cost_pico_usd=1_234_567_890_123_456_789)
-    total = usage_line(calls=9, cost_pico_usd=1, unpriced=3)
+    total = usage_line(None, None, calls=9, cost_pico_usd=1, unpriced=3)
     usage = Usage(group_by=("day", "user"), lines=(line,), total=total, source="rows")
     installed.services.ledger.answers[ShowUsage] = usage
     body = await asked(installed, "usage", by=["day", "user"])

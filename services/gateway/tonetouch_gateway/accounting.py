@@ -177,6 +177,8 @@ async def show_economics(ask: Ask, asked: Asked) -> Response:
 def grouped(said: msgspec.Struct, group_by: Sequence[str]) -> dict[str, Any]:
     """An answer in groups, each group by the names of what it is grouped by."""
     body: dict[str, Any] = spelt(said)
-    for line in (*body["lines"], *([body["total"]] if "total" in body else [])):
-        line["group"] = dict(zip(group_by, line["group"], strict=False))
+    for line in body["lines"]:
+        line["group"] = dict(zip(group_by, line["group"], strict=True))
+    if "total" in body:
+        body["total"]["group"] = {}
     return body

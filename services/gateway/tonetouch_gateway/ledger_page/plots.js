@@ -9,6 +9,7 @@ const REASONS = {
   paced: "our own pace", rate_limited: "too many a minute", out_of_capacity: "no capacity", daily_quota: "day's allowance spent",
 };
 const MOST_FEATURES = 7;
+const TIMES = [[0.1, "0.1 ms"], [1, "1 ms"], [10, "10 ms"], [100, "0.1 s"], [1e3, "1 s"], [1e4, "10 s"], [1e5, "100 s"], [1e6, "1,000 s"]];
 
 export function drawCost(place, lines, days) {
   const perFeature = new Map();
@@ -55,7 +56,7 @@ export function drawLatency(place, lines, name, days) {
   const timed = lines.filter((line) => line.timed > 0);
   if (!timed.length) return nothing(place, "No call was timed in these days.");
   const percentiles = [["p50", "half"], ["p95", "95 %"], ["p99", "99 %"]];
-  const axis = { type: "log", ticksuffix: " ms", dtick: 1, exponentformat: "none" };
+  const axis = { type: "log", tickvals: TIMES.map(([value]) => value), ticktext: TIMES.map(([, words]) => words) };
   const hovertemplate = (words) => `${words} within %{customdata} ms`;
   const rounded = (row, field) => (row?.[field] ?? null)?.toLocaleString("en", { maximumSignificantDigits: 3 });
   if (name === "day") {
