@@ -8,13 +8,13 @@ from collections.abc import Callable
 
 import msgspec
 
-from tonetouch_contracts.job import PromptCache, Quantity, UsageSource
+from tonetouch_contracts.job import Direction, PromptCache, Quantity, UsageSource
 
 WRITES: frozenset[PromptCache] = frozenset({"write", "write_5m", "write_30m", "write_1h", "write_12h"})
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Quantities that do not overlap. With the source ``none`` nothing is known: totals are None, never zero.
+    """Quantities that do not overlap. What is not known, or not counted in tokens, is None in the totals, never zero.
 
     `raw` is the provider's own account of it, as JSON text.
     """
@@ -26,32 +26,40 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def prompt_tokens(self) -> int | None:
         """All input tokens, the cached ones among them."""
-        return self._sum(lambda one: one.direction == "input")
+        return self._sum(_INPUT, lambda one: True)
 
     @property
     def cached_tokens(self) -> int | None:
         """Input tokens read from the provider's prompt cache."""
-        return self._sum(lambda one: one.direction == "input" and one.cache == "read")
+        return self._sum(_INPUT, lambda one: one.cache == "read")
 
     @property
     def cache_write_tokens(self) -> int | None:
         """Input tokens written to the provider's prompt cache."""
-        return self._sum(lambda one: one.direction == "input" and one.cache in WRITES)
+        return self._sum(_INPUT, lambda one: one.cache in WRITES)
 
     @property
     def completion_tokens(self) -> int | None:
         """All output tokens, reasoning among them."""
-        return self._sum(lambda one: one.direction != "input")
+        return self._sum(_OUTPUT, lambda one: True)
 
     @property
     def reasoning_tokens(self) -> int | None:
         """Output tokens that nobody sees."""
-        return self._sum(lambda one: one.direction == "reasoning")
+        return self._sum(_OUTPUT, lambda one: one.direction == "reasoning")
 
-    def _sum(self, counts: Callable[[Quantity], bool]) -> int | None:
-        if self.source == "none":
+    def _sum(self, side: frozenset[Direction], counts: Callable[[Quantity], bool]) -> int | None:
+        """A sum over one side's tokens. Where no token of it was told it is zero only if all was told, in tokens."""
+        told = [one for one in self.quantities if one.unit == "token"]
+        of_the_side = [one for one in told if one.direction in side]
+        is_whole = self.source == "reported" and (bool(told) or not self.quantities)
+        if not of_the_side and not is_whole:
             return None
-        return sum(one.amount for one in self.quantities if one.unit == "token" and counts(one))
+        return sum(one.amount for one in of_the_side if counts(one))
+
+
+_INPUT: frozenset[Direction] = frozenset({"input"})
+_OUTPUT: frozenset[Direction] = frozenset({"output", "reasoning"})
 
 
 def tokens(  # the shape nearly every provider's usage comes down to
