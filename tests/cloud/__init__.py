@@ -39,10 +39,11 @@ Account: what a test can change (models by their name at the provider, "*" for a
     `add_gateway(name, **settings)`, `know(Model(...))` for a model the simulator has not heard of
 
 Fault(status=, code=, message=, retry_after=, without_usage=, cut_after=, abrupt=, content_type=, html=, nonsense=,
-      duplicate_ids=, missing=, plain_json=, delay_seconds=)
+      duplicate_ids=, missing=, plain_json=, torn=, delay_seconds=)
     `status` with `code`: 429 with 3040 or 3036, 500, 529 ...; the body is in the form of the provider that was asked.
     `cut_after=n`: a stream ends after n chunks without its end; `abrupt=True`: the connection breaks there, also
     without a stream. `plain_json`: a JSON document although a stream was asked for. `nonsense`: JSON of another shape.
+    `torn`: the chunks of a stream end within lines and characters; the bytes are the same.
     `duplicate_ids`: request ids and places in a list come again. `missing=n`: the last n vectors or scores are gone.
 
 Account: what it answered
@@ -62,7 +63,15 @@ Rules of its own (nobody documents them)
     Embeddings are unit vectors of 1024 numbers from a hash of the text. A chat that finds facts, lines such as
     ``[F1] The album came out in 1994.``, answers one sentence a fact, ``The album came out in 1994. [F1]``; with a JSON
     schema it answers JSON that satisfies it (objects with a text and a list of facts get one item a fact).
-    The limit of requests a minute answers 429 with code 971: the number is not documented, do not rely on it.
+    Prompt caches: Anthropic as documented (marks, minimum by model, 20 blocks back, 5 minutes or an hour from the last
+    hit). OpenAI 128-token steps from 1,024 on, 5 minutes (a day with `prompt_cache_retention`); Gemini the same, from
+    its own minimum on; DeepSeek steps of 64, 4 hours; Workers AI steps of 128 within an `x-session-affinity`, 5 minutes.
+    What a request writes can be read from the moment its answer begins.
+    Codes that are not documented, so do not rely on the numbers: 971 (429, limit a minute), 5012 (400, window), at the
+    gateway 2000 (header), 2001 (no such gateway), 2003 (429), 2008 (provider), in logs 7001 and 7002, Vectorize 40000.
+    A request in which no question was found (no JSON, unknown path, the gateway's refusal) is in the record as model
+    "unknown".
+    A frozen clock stands still for Vectorize too: advance it by `write_delay_seconds` (0.2) to see what was written.
 
 Over HTTP (for other processes; JSON): GET /_simulator/accounts; POST /_simulator/accounts; and below
 /_simulator/accounts/{id}: GET counts, charged, calls; POST clock {"advance_seconds"}, limits, latencies, faults, plans,

@@ -16,6 +16,7 @@ from tests.cloud.tokens import tokens_of
 
 NO_FAULT = Fault()
 NONSENSE = b'{"surprise":[1,{"deep":null}],"success":"perhaps"}'
+TORN_BYTES = 7
 HTML = b"<!doctype html><html><body><h1>Bad gateway</h1></body></html>"
 
 
@@ -116,7 +117,16 @@ def _spoilt(answer: Answer, fault: Fault) -> Answer:
         answer = replace(answer, content_type=fault.content_type)
     if fault.cut_after is not None and answer.pieces is not None:
         answer = replace(answer, pieces=answer.pieces[: fault.cut_after])
+    if fault.torn and answer.pieces is not None:
+        answer = replace(answer, pieces=_torn(answer.pieces))
     return answer
+
+
+def _torn(pieces: list[Piece]) -> list[Piece]:
+    """The same bytes in chunks whose borders fall within events, lines and characters."""
+    data, text = b"".join(piece.data for piece in pieces), "".join(piece.text for piece in pieces)
+    torn = [Piece(data[start : start + TORN_BYTES]) for start in range(0, len(data), TORN_BYTES)]
+    return [replace(torn[0], text=text), *torn[1:]] if torn else []
 
 
 def _charge(account: Account, question: Question, call: Call, answer: Answer, fault: Fault) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tests.cloud.anthropic_schemas import ANTHROPIC_MESSAGES
 from tests.cloud.asking import Answer, Answering, Asked, Piece, Question, encoded, objection, parsed
-from tests.cloud.chat_schemas import ANTHROPIC_MESSAGES
 from tests.cloud.faults import Fault, Refused
 from tests.cloud.openai_chat import sse, text_of
 from tests.cloud.prompt_caching import Block, Kept, Lifetime, marked_prefixes

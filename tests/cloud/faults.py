@@ -23,6 +23,7 @@ class Fault:
     duplicate_ids: bool = False
     missing: int = 0
     plain_json: bool = False
+    torn: bool = False
     delay_seconds: float = 0.0
 
     def told(self) -> str:

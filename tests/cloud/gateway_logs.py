@@ -10,10 +10,10 @@ from starlette.responses import Response
 from tests.cloud.accounts import accounts_of
 from tests.cloud.arriving import enveloped
 from tests.cloud.asking import objection, parsed
-from tests.cloud.chat_schemas import closed
 from tests.cloud.faults import Refused
 from tests.cloud.gateways import Gateway, Log
 from tests.cloud.openai import bearer
+from tests.cloud.schemas import closed
 
 router = APIRouter(prefix="/client/v4/accounts/{account_id}/ai-gateway/gateways/{gateway_name}/logs")
 

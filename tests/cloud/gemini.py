@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.cloud.asking import Answer, Answering, Asked, Piece, Question, encoded, objection, parsed
-from tests.cloud.chat_schemas import GEMINI_GENERATE
 from tests.cloud.faults import Fault, Refused
+from tests.cloud.gemini_schemas import GEMINI_GENERATE
 from tests.cloud.openai_chat import sse, text_of
 from tests.cloud.prompt_caching import Kept, common_prefix
 from tests.cloud.record import Charged

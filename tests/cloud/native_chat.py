@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import re
 from typing import Any
 
 from tests.cloud.asking import Answer, Answering, Asked, Piece, encoded
-from tests.cloud.chat_schemas import NATIVE_CHAT
 from tests.cloud.faults import Fault, Refused
 from tests.cloud.models import Model
 from tests.cloud.native import check_window, checked
+from tests.cloud.native_schemas import NATIVE_CHAT
 from tests.cloud.openai_chat import DONE, sse, text_of
 from tests.cloud.prompt_caching import Kept, common_prefix
 from tests.cloud.record import Charged
@@ -21,6 +22,8 @@ JSON_MODE = (
     "@cf/meta/llama-3.1-8b-instruct",
     "@cf/meta/llama-3-8b-instruct",
 )
+_TOKEN = re.compile(r"\d+|\s+(?=\d)|\s*[^\s\d]+|\s+$")
+_NUMBER = re.compile(r"0|[1-9][0-9]{0,8}")
 _ANY_OBJECT = {"type": "object", "properties": {"text": {"type": "string"}}}
 
 
@@ -80,8 +83,8 @@ def _answered(asked: Asked, body: dict[str, Any], prompt: Prompt, kept: Kept, fa
     usage = {} if fault.without_usage else {"usage": _usage(charged, bool(asked.headers.get("x-session-affinity")))}
     if body.get("stream") and not fault.plain_json:
         pieces = [
-            Piece(sse({"response": word, "p": _padding(f"{index}{word}")}), word)
-            for index, word in enumerate(said.pieces())
+            Piece(sse({"response": _token(word), "p": _padding(f"{index}{word}")}), word)
+            for index, word in enumerate(_TOKEN.findall(said.text))
         ]
         pieces.append(Piece(sse({"response": "", **usage, "p": _padding("end")})))
         return Answer(content_type="text/event-stream", pieces=[*pieces, Piece(DONE)], charged=charged)
@@ -89,6 +92,11 @@ def _answered(asked: Asked, body: dict[str, Any], prompt: Prompt, kept: Kept, fa
     if prompt.schema is not None and said.whole:
         response = _read_json(said.text)
     return Answer(body=encoded({"response": response, "tool_calls": [], **usage}), charged=charged)
+
+
+def _token(text: str) -> str | int:
+    """A token that looks like a number comes as one."""
+    return int(text) if _NUMBER.fullmatch(text) else text
 
 
 def _read_json(text: str) -> Any:

@@ -5,10 +5,10 @@ from itertools import pairwise
 from typing import Any
 
 from tests.cloud.asking import Answer, Answering, Asked, encoded
-from tests.cloud.chat_schemas import LLAMA_GUARD_CHAT
 from tests.cloud.faults import Fault, Refused
 from tests.cloud.models import Model
 from tests.cloud.native import check_window, checked
+from tests.cloud.native_schemas import LLAMA_GUARD_CHAT
 from tests.cloud.record import Charged
 from tests.cloud.tokens import tokens_of
 from tests.cloud.writing import Prompt

@@ -8,11 +8,11 @@ from jsonschema import Draft202012Validator
 
 from tests.cloud import media
 from tests.cloud.asking import Answer, Answering, Asked, encoded
-from tests.cloud.chat_schemas import BOOLEAN, NUMBER, STRING, closed, either, opened
 from tests.cloud.faults import Fault, Refused
 from tests.cloud.models import Model
 from tests.cloud.native import checked
 from tests.cloud.record import Charged
+from tests.cloud.schemas import BOOLEAN, NUMBER, STRING, closed, either, opened
 from tests.cloud.writing import Prompt, digest, sentence
 
 _INTEGER = {"type": "integer"}

@@ -5,11 +5,11 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from tests.cloud.asking import Answer, Answering, Asked, encoded
-from tests.cloud.chat_schemas import BOOLEAN, STRING, either, listed, opened
 from tests.cloud.faults import Fault, Refused
 from tests.cloud.models import Model
 from tests.cloud.native import check_window, checked
 from tests.cloud.record import Charged
+from tests.cloud.schemas import BOOLEAN, STRING, either, listed, opened
 from tests.cloud.tokens import tokens_of
 from tests.cloud.writing import DIMENSIONS, Prompt, relevance, vectors
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from tests.cloud import media
 from tests.cloud.asking import Answer, Answering, Asked, Dialect, Question, encoded, objection, parsed
-from tests.cloud.chat_schemas import OPENAI_CHAT, OPENAI_EMBEDDINGS, OPENAI_SPEECH
 from tests.cloud.faults import Fault, Refused
 from tests.cloud.openai_chat import ChatRules, chat_question
+from tests.cloud.openai_schemas import OPENAI_CHAT, OPENAI_EMBEDDINGS, OPENAI_SPEECH
 from tests.cloud.record import Charged
 from tests.cloud.tokens import tokens_of
 from tests.cloud.writing import Prompt, sentence, vectors

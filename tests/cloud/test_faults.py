@@ -119,6 +119,15 @@ def test_the_wrong_content_type(cloud: Account) -> None:
     assert response.json()["success"] is True
 
 
+def test_a_stream_in_chunks_that_are_no_events(cloud: Account) -> None:
+    """Borders fall within lines and characters; the bytes are the same."""
+    cloud.plan(LLAMA, "Sigur Rós, Ágætis byrjun")
+    cloud.fail(LLAMA, Fault(torn=True))
+    torn, whole = run(cloud, LLAMA, STREAM), run(cloud, LLAMA, STREAM)
+    assert torn.content == whole.content
+    assert cloud.calls()[0].charged == cloud.calls()[1].charged
+
+
 def test_ids_that_come_twice(cloud: Account) -> None:
     """Of requests, and of places in a list."""
     cloud.fail(RERANKER, Fault(duplicate_ids=True))

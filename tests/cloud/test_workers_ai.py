@@ -129,6 +129,14 @@ def test_a_native_stream_ends_with_its_usage_and_done(cloud: Account) -> None:
     assert usage["usage"]["total_tokens"] == cloud.calls()[0].charged.prompt_tokens + -(-len(said) // 4)
 
 
+def test_a_token_of_a_stream_may_be_a_number(cloud: Account) -> None:
+    """What looks like JSON is sent as JSON; together it is the text all the same."""
+    cloud.plan(LLAMA, "In 1994, on 2 discs, 007.")
+    said = [one["response"] for one in events(run(cloud, LLAMA, CHAT | {"stream": True}).text)[:-2]]
+    assert [one for one in said if isinstance(one, int)] == [1994, 2]
+    assert "".join(map(str, said)) == "In 1994, on 2 discs, 007."
+
+
 def test_json_mode_wants_the_bare_schema_and_gives_an_object(cloud: Account) -> None:
     """`response` is no text then."""
     schema = {"type": "object", "properties": {"mood": {"enum": ["calm", "wild"]}}, "required": ["mood"]}

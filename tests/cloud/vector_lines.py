@@ -9,8 +9,8 @@ import numpy as np
 from jsonschema import Draft202012Validator
 
 from tests.cloud.asking import encoded, objection
-from tests.cloud.chat_schemas import STRING, closed
 from tests.cloud.indexes import Index, Vector, no
+from tests.cloud.schemas import STRING, closed
 
 VECTORS_AT_MOST = 5000
 UPLOAD_BYTES = 100_000_000

@@ -10,10 +10,10 @@ from starlette.responses import Response
 from tests.cloud.accounts import accounts_of
 from tests.cloud.arriving import enveloped
 from tests.cloud.asking import objection, parsed
-from tests.cloud.chat_schemas import BOOLEAN, OBJECT, STRING, between, closed, either, listed
 from tests.cloud.faults import Refused
 from tests.cloud.indexes import METADATA_INDEXES_AT_MOST, REFUSED, Index, Indexes, Vector, no
 from tests.cloud.openai import bearer
+from tests.cloud.schemas import BOOLEAN, OBJECT, STRING, between, closed, either, listed
 from tests.cloud.vector_filters import checked_filter, fits
 from tests.cloud.vector_lines import values_of, vectors_in
 

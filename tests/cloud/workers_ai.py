@@ -7,7 +7,6 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from tests.cloud.asking import Answer, Answering, Asked, Question, encoded, parsed
-from tests.cloud.chat_schemas import OBJECT, STRING, either, listed, opened
 from tests.cloud.faults import Fault, Refused
 from tests.cloud.models import Model
 from tests.cloud.native_chat import native_chat
@@ -16,6 +15,7 @@ from tests.cloud.native_media import aura, flux, llava, whisper
 from tests.cloud.native_text import TEXTS_AT_MOST, bge_m3, m2m100, reranker
 from tests.cloud.openai import bearer, embeddings_question
 from tests.cloud.openai_chat import ChatRules, chat_question
+from tests.cloud.schemas import OBJECT, STRING, either, listed, opened
 
 INVALID_DATA = (400, 5004)
 INCOMPLETE = (400, 3003)
