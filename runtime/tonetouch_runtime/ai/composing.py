@@ -20,15 +20,22 @@ from tonetouch_runtime.settings import Settings
 
 
 def connect(
-    settings: Settings, *, bus: Bus, log: Log, clock: Clock, providers: Mapping[str, Provider] | None = None
+    settings: Settings,
+    *,
+    bus: Bus,
+    log: Log,
+    clock: Clock,
+    providers: Mapping[str, Provider] | None = None,
+    routes: Routes | None = None,
 ) -> Upstream:
     """Everything beyond this process. Raises Misconfigured for a routing table or price book that cannot be used.
 
-    Without `providers` they are those that the settings name, and the embedded engines.
+    Without `providers` they are those that the settings name, and the embedded engines; without `routes` they are those
+    of the file that the settings name.
     """
     return Upstream(
         providers=providers_of(settings) if providers is None else providers,
-        routes=Routes.load(settings.ai_routes, embedded=LocalProvider.targets()),
+        routes=routes or routes_of(settings),
         breakers=Breakers(),
         pacer=Pacer(bus, accounts=_accounts(settings)),
         budgets=Budgets(bus, log, clock),
@@ -36,6 +43,11 @@ def connect(
         log=log,
         clock=clock,
     )
+
+
+def routes_of(settings: Settings) -> Routes:
+    """The routing table, with the targets of the embedded engines. Raises Misconfigured."""
+    return Routes.load(settings.ai_routes, embedded=LocalProvider.targets())
 
 
 def providers_of(settings: Settings) -> dict[str, Provider]:

@@ -10,7 +10,7 @@ from tonetouch_contracts.ledger import TracedFact, TracedSentence
 
 _FENCE = re.compile(r"\A\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
 _MARK = re.compile(r"\s*\[([A-Za-z]{0,2}[0-9]{1,4}(?:\s*,\s*[A-Za-z]{0,2}[0-9]{1,4})*)\]")
-_END = re.compile(r"(?<=[.!?])(?:\s*\[[^\]]{1,40}\])*\s+")
+_END = re.compile(r"(?<=[.!?])(?:\s*\[[^\]]{1,40}\])*(?:\s+|\Z)")
 
 
 class _Cited(msgspec.Struct, frozen=True):
