@@ -104,7 +104,29 @@ def test_categories_are_in_order_and_reasons_are_bounded() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["a ", "x", "how to ", "i will ", "@1", "1 ", "k.i.", "夜", "aaa", "\ufdfa", "\x00", "\ud800", "4111-"]
+    "unit",
+    [
+        "a ",
+        "x",
+        "how to ",
+        "i will ",
+        "@1",
+        "1 ",
+        "k.i.",
+        "夜",
+        "aaa",
+        "\ufdfa",
+        "\x00",
+        "\ud800",
+        "4111-",
+        "_",
+        "_.",
+        "a_",
+        "@ ",
+        "!!",
+        "kill ",
+        "i",
+    ],
 )
 def test_hostile_texts_take_no_longer_than_others(unit: str) -> None:
     """A hundred thousand characters of anything are read in a moment: no rule backtracks."""

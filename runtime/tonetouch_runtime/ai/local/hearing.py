@@ -1,7 +1,7 @@
 """What is said in a recording: PocketSphinx with the American English model it carries (both BSD).
 
 Honest about itself: an old engine of hidden Markov models and a vocabulary of 130,000 words, for one clear voice with
-nothing behind it. It hears no song, no other language and no name it does not know, and always says something.
+nothing behind it. It hears no song, no other language and no name it does not know, and it takes noises for words.
 
 Its word error rate is 0.358 (every third word) on what eSpeak NG says of 40 plain sentences, measured by
 ``python -m tonetouch_runtime.ai.local.hearing_rate``. A human voice is another matter: no recording of one is ours to

@@ -12,14 +12,19 @@ MAX_REASON = 300
 
 
 def run(
-    name: str, *arguments: str, given: bytes, timeout_seconds: float, refused: type[InputRefused] = InputRefused
+    name: str,
+    *arguments: str,
+    given: bytes,
+    timeout_seconds: float,
+    refused: type[InputRefused] = InputRefused,
+    programs: Path = PROGRAMS,
 ) -> bytes:
-    """What the program answers to `given`.
+    """What the program called `name` in the folder `programs` answers to `given`.
 
     Raises `refused` with the program's own reason, and `EngineFailed` when it dies or is not done in time.
     """
     # -I: neither the caller's folder nor its environment decide what the program imports.
-    command = [sys.executable, "-I", str(PROGRAMS / f"{name}.py"), *arguments]
+    command = [sys.executable, "-I", str(programs / f"{name}.py"), *arguments]
     try:
         done = subprocess.run(command, input=given, capture_output=True, timeout=timeout_seconds, check=False)
     except subprocess.TimeoutExpired:

@@ -16,7 +16,7 @@ _LOOKALIKES = str.maketrans(
 )
 _SIGNS = str.maketrans("013457@$!|€", "oieastasiie")
 _WITH_SIGNS = re.compile(r"[a-z0-9@$!|€]+")
-_LETTERS_APART = re.compile(r"(?<![^\W_])(?:[\w@$!|€][ .\-_*~·•/]{1,3}){2,40}[\w@$!|€](?![^\W_])")
+_LETTERS_APART = re.compile(r"(?<![^\W_])(?:(?:[^\W_]|[@$!|€])[ .\-_*~·•/]{1,3}){2,40}(?:[^\W_]|[@$!|€])(?![^\W_])")
 _NOT_LETTERS = re.compile(r"[\W_]+")
 _THRICE = re.compile(r"(.)\1{2,}")
 _APOSTROPHE = "['’ʼ`´]"
