@@ -65,7 +65,7 @@ Rules of its own (nobody documents them)
     schema it answers JSON that satisfies it (objects with a text and a list of facts get one item a fact).
     Prompt caches: Anthropic as documented (marks, minimum by model, 20 blocks back, 5 minutes or an hour from the last
     hit). OpenAI 128-token steps from 1,024 on, 5 minutes (a day with `prompt_cache_retention`); Gemini the same, from
-    its own minimum on; DeepSeek steps of 64, 4 hours; Workers AI steps of 128 within an `x-session-affinity`, 5 minutes.
+    its own minimum on; DeepSeek steps of 64, 4 hours; Workers AI steps of 128 in an `x-session-affinity`, 5 minutes.
     What a request writes can be read from the moment its answer begins.
     Codes that are not documented, so do not rely on the numbers: 971 (429, limit a minute), 5012 (400, window), at the
     gateway 2000 (header), 2001 (no such gateway), 2003 (429), 2008 (provider), in logs 7001 and 7002, Vectorize 40000.
