@@ -1,5 +1,7 @@
 """What a model wrote stands on its facts and on nobody's words but ours, or it is dropped."""
 
+from typing import Any
+
 import pytest
 
 from tests.agents.injections import INJECTIONS, Injection
@@ -52,14 +54,18 @@ def test_a_model_that_obeys_the_material_says_nothing(injection: Injection) -> N
     if injection.where == "lyrics":
         assert not kept(injection.obeyed, material=(injection.words,))
     else:
-        assert not kept(injection.obeyed, **{injection.where: injection.words})
+        assert not kept(injection.obeyed, **_in_its_field(injection))
 
 
 @pytest.mark.parametrize("injection", INJECTIONS, ids=lambda injection: injection.words[:40])
 def test_beside_a_hostile_fact_other_sentences_stand(injection: Injection) -> None:
     """A hostile title costs a track its own words, not its text."""
-    hostile = {} if injection.where == "lyrics" else {injection.where: injection.words}
+    hostile: dict[str, Any] = {} if injection.where == "lyrics" else _in_its_field(injection)
     assert kept("It dates from 1998 and lasts 4:05.", material=(injection.words,), **hostile)
+
+
+def _in_its_field(injection: Injection) -> dict[str, Any]:
+    return {injection.where: injection.words}
 
 
 def test_there_are_at_least_twenty_injections() -> None:

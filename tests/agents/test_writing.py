@@ -149,7 +149,7 @@ async def test_a_writer_that_dies_is_followed_by_another(settings: Settings, mod
         copy_id = Subject.read(ARTIST).copy_id("artist_bio")
         # Another writer begins as if the first were gone; whichever ends first has written it.
         fact = (await second.log.history("AGENTS", copy_id))[0]
-        writing = asyncio.create_task(write_again(fact, second))  # type: ignore[arg-type]
+        writing = asyncio.create_task(write_again(fact, second))
         await until(lambda: _begun_twice(second, copy_id))
         model.gate.set()
         await writing
