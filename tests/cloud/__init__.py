@@ -12,7 +12,7 @@ Without pytest::
 
     with simulator() as running:             # a thread of this process; `port=0` takes a free one
         account = running.account()
-    with launched(tmp_path) as process:      # `python -m tests.cloud` as a process of its own: survives nobody
+    with launched(tmp_path) as process:      # `python -m tests.cloud` as a process of its own; ends with the block
         process.counts(); process.charged(); process.calls(); process.advance(300)
 
 Account: where it is and how to get in
