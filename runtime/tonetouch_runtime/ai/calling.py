@@ -20,6 +20,7 @@ from tonetouch_contracts.job import CacheClass, JobRecorded
 from tonetouch_runtime._clock import Clock, stamp
 from tonetouch_runtime._log import Log
 from tonetouch_runtime.ai.accounting import NOTHING, Ending, Job, in_words, milliseconds_since
+from tonetouch_runtime.ai.budgeting import BudgetSpent
 from tonetouch_runtime.ai.caching import Answers, KeptAnswer, answer_key
 from tonetouch_runtime.ai.errors import AIUnavailable, ProviderFailed
 from tonetouch_runtime.ai.flight import Lease, Leases
@@ -194,8 +195,31 @@ class Calls:
 
     async def _look(self, flight: _Flight) -> None:
         """Find the answer, or take the lease to ask for it, or neither: somebody else is asking."""
-        if flight.ask.share and not await self._found(flight, "exact_hit"):
-            flight.lease = await self._leases.take(flight.input_hash)
+        if not flight.ask.share:
+            return
+        # Mostly there is no answer yet: the lease is asked for meanwhile.
+        taking = asyncio.create_task(self._leases.take(flight.input_hash))
+        try:
+            found = await self._found(flight, "exact_hit")
+        except BaseException:
+            self._spare(taking)
+            raise
+        if found:
+            self._spare(taking)
+        else:
+            flight.lease = await taking
+
+    def _spare(self, taking: "asyncio.Task[Lease | None]") -> None:
+        """Give a lease back that is not needed, without anybody waiting for it."""
+
+        async def give_back() -> None:
+            with suppress(TonetouchError):
+                if (lease := await taking) is not None:
+                    await lease.release()
+
+        task = asyncio.create_task(give_back())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _wait(self, flight: _Flight) -> None:
         """Until another process has the answer, or has given up or died: then it is ours to ask."""
@@ -239,6 +263,10 @@ class Calls:
                 await self._record_failure(group, error)
                 failed[way.target.name] = f"it failed for this call: {_kind(error)}"
                 last = error
+            except BudgetSpent as error:
+                # Others took the last of it since the way was chosen: what is left is looked at once more.
+                if not error.may_fall_back or number + 1 == MOST_TRIES:
+                    raise
         raise AssertionError("the last try returns or raises")
 
     async def _next_way(

@@ -171,7 +171,7 @@ class Upstream:
                 raise ProviderFailed("overloaded", f"{target.name} is being left alone", reached=False)
             yield Turn(way, job, request, reservation, waited)
         except BaseException as error:
-            await asyncio.shield(reservation.release())
+            await asyncio.shield(reservation.settle(self._owed(target, error)))
             if isinstance(error, ProviderFailed):
                 if error.reached or attempt:
                     await self._note_failure(job, target, error)
@@ -185,6 +185,13 @@ class Upstream:
         finally:
             if telling:
                 await telling
+
+    def _owed(self, target: Target, error: BaseException) -> int | None:
+        """What a failed call has to be taken for: nothing before it was made, all that was held where nobody knows."""
+        if not (isinstance(error, ProviderFailed) and error.reached):
+            return 0
+        at, usage = stamp(self._clock.now()), error.usage or Usage()
+        return self._prices.cost(provider=target.provider, model=target.model, usage=usage, at=at).pico_usd
 
     async def _note_failure(self, job: Job, target: Target, error: ProviderFailed) -> None:
         seconds = await self._pacer.refused(target, error)
