@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 
 from tonetouch_contracts.identity import JobId
-from tonetouch_contracts.job import JobRecorded, JobStarted
+from tonetouch_contracts.job import JobRecorded, JobRepriced, JobStarted
 
 
 def started(job_id: str, attempt: int = 1, **said: Any) -> JobStarted:
@@ -42,3 +42,15 @@ def recorded(job_id: str, attempt: int = 1, **said: Any) -> JobRecorded:
         recorded_at="2026-01-01T00:00:01.000000Z",
     )
     return msgspec.structs.replace(event, **said)
+
+
+def repriced(job_id: str, cost: int | None) -> JobRepriced:
+    """What an attempt costs by other prices."""
+    return JobRepriced(
+        job_id=JobId(job_id),
+        attempt=1,
+        cost_pico_usd=cost,
+        previous_pico_usd=None,
+        price_revision="2026-02-01",
+        repriced_at="2026-02-01T00:00:00.000000Z",
+    )

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.ai_ledger.jobs import recorded, started
-from tests.ai_ledger.test_reporting import repriced
+from tests.ai_ledger.jobs import recorded, repriced, started
 from tonetouch_ai_ledger.budget import Budget, set_to
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import BudgetExhausted

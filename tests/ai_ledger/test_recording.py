@@ -6,16 +6,17 @@ from typing import Any
 import msgspec
 import pytest
 from sqlalchemy import delete, select
+from sqlmodel import SQLModel
 from structlog.testing import capture_logs
 
-from tests.ai_ledger.jobs import recorded, started
+from tests.ai_ledger.jobs import recorded, repriced, started
 from tests.postgresql import drop_read_database
 from tests.runtime.installation import provision
 from tonetouch_ai_ledger.app import app
 from tonetouch_ai_ledger.recording import AIJobRow, keep_jobs
 from tonetouch_ai_ledger.usage import UsageDayRow, UsageUserRow
 from tonetouch_contracts.identity import JobId
-from tonetouch_contracts.job import JobView, ListJobs
+from tonetouch_contracts.job import Considered, JobView, ListJobs, Quantity
 from tonetouch_contracts.message import Event, Positions
 from tonetouch_runtime import Floor, Recorded, Refused, Settings, Writer, running
 
@@ -149,16 +150,78 @@ async def test_a_rebuild_gives_the_rows_that_were_lived(any_settings: Settings) 
     async with running(app, any_settings) as floor:
         for number in range(30):
             await floor.log.pour(started(f"j{number}"))
-            positions = await floor.log.pour(recorded(f"j{number // 2}", latency_ms=float(number)))
+            positions = await floor.log.pour(
+                recorded(f"j{number // 2}", latency_ms=number + 0.1, user=f"u{number % 3}")
+            )
         await floor.seen(positions, 20.0)
         lived = await every_row(floor)
+        summed = [await every_row_of(floor, kind) for kind in (UsageDayRow, UsageUserRow)]
+        assert [sum(row["calls"] for row in rows) for rows in summed] == [15, 15]
         assert sum(row["contradicted_at"] is not None for row in lived) == 15
     drop_read_database(any_settings, "ai-ledger")
     async with running(app, any_settings) as floor:
         await floor.seen(positions, 20.0)
         assert await every_row(floor) == lived
+        assert [await every_row_of(floor, kind) for kind in (UsageDayRow, UsageUserRow)] == summed
 
 
 async def every_row(floor: Floor) -> list[dict[str, Any]]:
-    table = floor.tables.live(AIJobRow)
+    return await every_row_of(floor, AIJobRow)
+
+
+async def every_row_of(floor: Floor, kind: type[SQLModel]) -> list[dict[str, Any]]:
+    table = floor.tables.live(kind)
     return [dict(row) for row in await floor.tables.all(select(table).order_by(*table.primary_key))]
+
+
+async def sums_after(floor: Floor, batches: list[list[Recorded[Any]]]) -> list[dict[str, Any]]:
+    """The sums that these batches make, by day and by user."""
+    await rows_after(floor, batches)
+    return [*await every_row_of(floor, UsageDayRow), *await every_row_of(floor, UsageUserRow)]
+
+
+async def test_the_sums_count_an_attempt_once_however_it_comes(floor: Floor) -> None:
+    """Twice or contradicted, in one batch or in many, before its start or after it: the sums say what the rows say."""
+    one, other = recorded("j1", user="u1", cost_pico_usd=5), recorded("j2", outcome="failed", cost_pico_usd=None)
+    facts = [fact(1, started("j1")), fact(2, one), fact(3, other), fact(4, recorded("j1", cost_pico_usd=99))]
+    whole = await sums_after(floor, [facts])
+    for order in permutations([*facts[:3], fact(5, one)]):
+        together, apart = [[*order, facts[3]]], [[one] for one in (*order, facts[3])]
+        assert await sums_after(floor, together) == whole
+        assert await sums_after(floor, apart) == whole
+    assert [(row["outcome"], row["calls"], row["cost_pico_usd"], row["unpriced"]) for row in whole[:2]] == [
+        ("failed", 1, 0, 1),
+        ("succeeded", 1, 5, 0),
+    ]
+    assert sum(row["calls"] for row in whole[2:]) == 2
+
+
+async def test_a_correction_stands_beside_the_cost_and_the_latest_counts(floor: Floor) -> None:
+    """Twice is once, an older one that comes late changes nothing, and one of nothing is an alarm."""
+    end, first, second = (
+        fact(1, recorded("j1", cached_tokens=9)),
+        fact(2, repriced("j1", 7)),
+        fact(3, repriced("j1", 8)),
+    )
+    expected = await sums_after(floor, [[end, first, second]])
+    for batches in ([[end], [first], [second]], [[end, second], [second, first]], [[end, first, first], [second]]):
+        assert await sums_after(floor, batches) == expected
+        [row] = await every_row(floor)
+        assert (row["cost_pico_usd"], row["repriced_pico_usd"], row["repriced_by"]) == (5_600_000_000, 8, 3)
+    assert [(row["cost_pico_usd"], row["prompt_hits"], row["prompt_hit_pico_usd"]) for row in expected] == [
+        (8, 1, 8)
+    ] * 2
+    with capture_logs() as logs:
+        assert await sums_after(floor, [[first], [fact(4, started("j1")), fact(5, repriced("j1", 1))]]) == []
+    assert [entry["event"] for entry in logs] == ["correction_of_nothing"] * 2
+
+
+async def test_small_structures_come_back_as_they_were_said(floor: Floor) -> None:
+    """Quantities and the targets that were looked at, of a start as of an end."""
+    looked_at = (Considered(target="big", cost_pico_usd=None, passed_over="it is being left alone"),)
+    used = (Quantity(unit="token", direction="input", amount=3, cache="write_1h"),)
+    await floor.log.pour(started("j1", considered=looked_at))
+    positions = await floor.log.pour(recorded("j2", considered=looked_at, quantities=used, raw_usage="{}"))
+    ended, begun = sorted(await jobs(floor, positions), key=lambda view: view.outcome == "running")
+    assert (begun.considered, begun.quantities) == (looked_at, ())
+    assert (ended.considered, ended.quantities, ended.raw_usage) == (looked_at, used, "{}")

@@ -4,9 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.ai_ledger.jobs import recorded, started
-from tonetouch_contracts.identity import JobId
-from tonetouch_contracts.job import JobRepriced, Quantity
+from tests.ai_ledger.jobs import recorded, repriced, started
+from tonetouch_contracts.job import Quantity
 from tonetouch_contracts.ledger import GroupBy, ShowUsage, Usage, Which
 from tonetouch_contracts.message import Event, Positions
 from tonetouch_runtime import Floor, Refused
@@ -132,18 +131,6 @@ async def test_the_latest_correction_counts(floor: Floor) -> None:
     answer = await usage(floor, "subject")
     assert costs(answer) == [("track:a", 54), ("track:b", 20), ("track:c", 0), ("track:t1", 0)]
     assert (answer.total.unpriced, (await usage(floor)).total.unpriced) == (1, 1)
-
-
-def repriced(job_id: str, cost: int | None) -> JobRepriced:
-    """What an attempt costs by other prices."""
-    return JobRepriced(
-        job_id=JobId(job_id),
-        attempt=1,
-        cost_pico_usd=cost,
-        previous_pico_usd=None,
-        price_revision="2026-02-01",
-        repriced_at="2026-02-01T00:00:00.000000Z",
-    )
 
 
 async def test_a_malformed_question_is_refused(floor: Floor) -> None:
