@@ -50,7 +50,7 @@ PALETTES = (
     _palette("violet", "12061f 3a1466 7a35b8 c58bf0 f7e9ff 56e0c8"),
     _palette("ash", "101114 2e3238 666b73 b4b7b8 f3f1ec d7263d"),
     _palette("neon", "09051a 24105c c2186b ff6f91 fff1c9 00e5c0"),
-    _palette("harvest", "231506 5b3413 a9651b e0a63a fbf0cf 7b2d43"),
+    _palette("harvest", "231506 5b3413 a9651b e0a63a fbf0cf 2e8f8a"),
 )
 
 # What a prompt may say, and the palettes that suit it.
