@@ -168,8 +168,8 @@ async def test_speech_is_streamed_in_pieces() -> None:
 
 
 async def test_the_loop_goes_on_while_an_engine_works() -> None:
-    """Even while the recogniser, which would hold the interpreter, listens to five seconds of noise."""
-    noise = np.random.default_rng(1).integers(-9_000, 9_000, 80_000).astype("<i2").tobytes()
+    """Even while the recogniser, which would hold the interpreter, listens to a second of noise."""
+    noise = np.random.default_rng(1).integers(-9_000, 9_000, 16_000).astype("<i2").tobytes()
     asked = Transcription(audio=noise, media_type="audio/pcm; rate=16000")
     call = asyncio.create_task(LOCAL.call(target(asked), asked))
     turns = 0
