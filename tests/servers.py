@@ -116,7 +116,9 @@ def nats_server(folder: Path) -> Iterator[NatsServer]:
 @asynccontextmanager
 async def web_server(app: ASGIApp) -> AsyncIterator[int]:
     """Serves `app` with uvicorn on the running loop; gives the port, which accepts connections at once."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    # With the protocol named asyncio sends small answers at once; else they wait for a delayed acknowledgement.
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
+        listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning"))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:

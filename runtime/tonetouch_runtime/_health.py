@@ -130,7 +130,7 @@ async def serving_health(port: int, health: Callable[[], Awaitable[Health]]) -> 
 
 def listen_on(host: str, port: int, setting: str) -> socket.socket:
     """A bound socket, or Misconfigured with the setting to change."""
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((host, port))
