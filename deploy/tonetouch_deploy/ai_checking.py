@@ -1,25 +1,22 @@
 """The command `tonetouch ai-check`: one small call for each task, through the client that the services use.
 
-It asks what the routing table would ask, is paced and accounted like any call, and costs what it costs. Nothing comes
-out of a cache, so that a second check is a check too.
+The routing table says who answers; of further providers that are configured for the task, one target each is asked too,
+so that every key is tried. The calls are paced and accounted like any other and cost what they cost. Nothing comes out
+of a cache: a second check is a check too.
 """
 
 import asyncio
-import io
-import math
 import os
-import struct
-import wave
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
 from typing import Any
 
 import msgspec
-from PIL import Image, ImageDraw
 from rich.table import Table
 
 from tonetouch_contracts.job import JobRecorded
+from tonetouch_deploy.ai_check_questions import QUESTIONS, Answers, in_words
 from tonetouch_deploy.composing import service_environment
 from tonetouch_deploy.ledger_showing import UNKNOWN, Column, count, dollars, milliseconds, table, text
 from tonetouch_deploy.run_record import run_record
@@ -28,37 +25,14 @@ from tonetouch_runtime import Bus, Log, Objects, SystemClock, TonetouchError
 from tonetouch_runtime import Settings as RuntimeSettings
 from tonetouch_runtime.ai import AIUnavailable, Whose
 from tonetouch_runtime.ai.client import AIClient
-from tonetouch_runtime.ai.composing import connect
-from tonetouch_runtime.ai.local.writing import Pattern
-from tonetouch_runtime.ai.local.written import Fact
-from tonetouch_runtime.ai.tasks import (
-    Chat,
-    ChatResult,
-    Embeddings,
-    EmbeddingsResult,
-    ImageDescription,
-    ImageDescriptionResult,
-    ImageGeneration,
-    ImageGenerationResult,
-    Message,
-    Moderation,
-    ModerationResult,
-    Request,
-    Rerank,
-    RerankResult,
-    Result,
-    Speech,
-    SpeechResult,
-    Transcription,
-    TranscriptionResult,
-    Translation,
-    TranslationResult,
-)
+from tonetouch_runtime.ai.composing import connect, providers_of, routes_of
+from tonetouch_runtime.ai.providers import Target
+from tonetouch_runtime.ai.routing import Route, Routes
+from tonetouch_runtime.ai.tasks import Request, SpeechResult
+from tonetouch_runtime.ai.upstream import LOCAL
 
 FEATURE = "ai-check"
 _CONNECT_SECONDS = 5.0
-_SPOKEN = "Every track has a story."
-_FACT = Fact(id="F1", name="name", value="Tone Touch Music")
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,27 +45,37 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     job: JobRecorded | None = None
 
 
-class Answers(msgspec.Struct):
-    """What came back so far, where a later question is about it."""
+class Client(msgspec.Struct, frozen=True, kw_only=True):
+    """The client as a service has it, and the targets that are configured, in the order of the routing table."""
 
-    recording: SpeechResult | None = None
+    ai: AIClient
+    log: Log
+    clock: SystemClock
+    configured: tuple[Target, ...]
 
 
-async def check_ai(ai: AIClient, log: Log, clock: SystemClock) -> AsyncIterator[Check]:
+async def check_ai(client: Client) -> AsyncIterator[Check]:
     """Ask one question of every task, one after the other. What goes wrong with a call is what is told of it."""
     answers = Answers()
-    for question in _QUESTIONS:
-        yield await _check(ai, log, clock, question(answers), answers)
+    for question in QUESTIONS:
+        asked = question(answers)
+        first = await _check(client, asked, FEATURE, answers)
+        yield first
+        seen = {first.job.provider if first.job else ""}
+        for target in client.configured:
+            if target.task == asked.task() and target.provider not in seen:
+                seen.add(target.provider)
+                yield await _check(client, asked, _feature_of(target), answers)
 
 
 async def all_checks(settings: RuntimeSettings) -> list[Check]:
     """Check an installation. Raises CannotStartError where it does not run, Misconfigured where a setting is wrong."""
-    async with connected(settings) as (ai, log, clock):
-        return [check async for check in check_ai(ai, log, clock)]
+    async with connected(settings) as client:
+        return [check async for check in check_ai(client)]
 
 
 @asynccontextmanager
-async def connected(settings: RuntimeSettings) -> AsyncIterator[tuple[AIClient, Log, SystemClock]]:
+async def connected(settings: RuntimeSettings) -> AsyncIterator[Client]:
     """The client as a service has it. Raises CannotStartError where there is no bus."""
     clock = SystemClock()
     async with AsyncExitStack() as stack:
@@ -105,10 +89,14 @@ async def connected(settings: RuntimeSettings) -> AsyncIterator[tuple[AIClient, 
         objects = Objects(settings.object_store)
         stack.push_async_callback(objects.close)
         log = Log(bus, clock, service=FEATURE, settle_seconds=settings.settle_seconds)
-        upstream = connect(settings, bus=bus, log=log, clock=clock)
+        providers, routes = providers_of(settings), routes_of(settings)
+        configured = _configured(routes, providers)
+        upstream = connect(
+            settings, bus=bus, log=log, clock=clock, providers=providers, routes=_with_each(configured, routes)
+        )
         ai = AIClient(service=FEATURE, bus=bus, log=log, objects=objects, clock=clock, upstream=upstream)
         stack.push_async_callback(ai.close)
-        yield ai, log, clock
+        yield Client(ai=ai, log=log, clock=clock, configured=configured)
 
 
 def installation() -> RuntimeSettings:
@@ -149,88 +137,45 @@ def waiting_for(checks: Iterable[Check]) -> dict[str, list[str]]:
     return ways
 
 
-async def _check(ai: AIClient, log: Log, clock: SystemClock, question: Request[Any], answers: Answers) -> Check:
-    task, job_id = question.task(), clock.new_id()
-    whose = Whose(feature=FEATURE, subject=FEATURE, job_id=job_id, purpose="evaluate", share=False)
+def _configured(routes: Routes, providers: Collection[str]) -> tuple[Target, ...]:
+    """What the routes of our questions name and some provider serves, without the embedded engines."""
+    tasks = dict.fromkeys(question(Answers()).task() for question in QUESTIONS)
+    named = (target for task in tasks for target in routes.candidates(routes.route(task, FEATURE)))
+    return tuple(one for one in named if one.provider in providers and one.provider != LOCAL)
+
+
+def _with_each(targets: Iterable[Target], routes: Routes) -> Routes:
+    """The same routes behind one for each target, by which it alone is asked."""
+    alone = [Route(task=one.task, feature=_feature_of(one), candidates=(one.name,), embedded=False) for one in targets]
+    return Routes(FEATURE, routes.providers, routes.targets, [*alone, *routes.routes])
+
+
+def _feature_of(target: Target) -> str:
+    return f"{FEATURE}.{target.name}"
+
+
+async def _check(client: Client, question: Request[Any], feature: str, answers: Answers) -> Check:
+    task, job_id = question.task(), client.clock.new_id()
+    whose = Whose(feature=feature, subject=FEATURE, job_id=job_id, purpose="evaluate", share=False)
     try:
-        answered = await ai.ask(question, whose)
+        answered = await client.ai.ask(question, whose)
     except AIUnavailable as error:
-        return Check(task=task, missing=error.setting)
+        job = await _recorded(client.log, job_id)
+        if job is None or job.target is None:
+            return Check(task=task, missing=error.setting)
+        # Somebody was asked and turned us away: what is set is wrong.
+        return Check(task=task, failure=error.setting, job=job)
     except TonetouchError as error:
-        return Check(task=task, failure=str(error), job=await _recorded(log, job_id))
+        return Check(task=task, failure=str(error), job=await _recorded(client.log, job_id))
     if isinstance(answered.result, SpeechResult):
         answers.recording = answered.result
-    return Check(task=task, answer=_in_words(answered.result), job=await _recorded(log, job_id))
+    return Check(task=task, answer=in_words(answered.result), job=await _recorded(client.log, job_id))
 
 
 async def _recorded(log: Log, job_id: str) -> JobRecorded | None:
     """The end of the job, from the log itself: the ledger's table may be a moment behind."""
     facts = [fact.event for fact in await log.history("AI", job_id)]
     return next((event for event in reversed(facts) if isinstance(event, JobRecorded)), None)
-
-
-def _heard(recording: SpeechResult | None) -> Transcription:
-    """The recording that was just made, so that its words are known; else a tone."""
-    if recording is not None:
-        return Transcription(audio=recording.audio, media_type=recording.media_type, language="en")
-    return Transcription(audio=_tone(), media_type="audio/wav", language="en")
-
-
-def _tone(hertz: float = 440.0, rate: int = 16_000) -> bytes:
-    """One second of a sine as WAV."""
-    samples = (round(8_000 * math.sin(2 * math.pi * hertz * index / rate)) for index in range(rate))
-    file = io.BytesIO()
-    with wave.open(file, "wb") as sound:
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(rate)
-        sound.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
-    return file.getvalue()
-
-
-def _picture() -> bytes:
-    image = Image.new("RGB", (256, 256), "white")
-    ImageDraw.Draw(image).ellipse((48, 48, 208, 208), fill="red")
-    file = io.BytesIO()
-    image.save(file, "PNG")
-    return file.getvalue()
-
-
-_QUESTIONS: tuple[Callable[[Answers], Request[Any]], ...] = (
-    lambda _: Chat(
-        messages=(Message(role="user", content="Greet Tone Touch Music in at most five words."),),
-        max_tokens=64,
-        # An embedded writer reads no prose: it says what is to be said of facts.
-        facts=(_FACT,),
-        template=((Pattern("Hello, {name}.", needs=("name",)),),),
-    ),
-    lambda _: Embeddings(texts=("a slow sad piano piece",)),
-    lambda _: Rerank(query="sad piano", passages=("a fast happy march", "a slow sad piano piece")),
-    lambda _: Moderation(text="What a lovely song."),
-    lambda _: Translation(text="The music is beautiful.", source="en", target="de"),
-    lambda _: Speech(text=_SPOKEN, encoding="wav"),
-    lambda answers: _heard(answers.recording),
-    lambda _: ImageDescription(image=_picture(), facts=(("shows", "a red circle"),)),
-    lambda _: ImageGeneration(prompt="A red circle on white ground."),
-)
-
-
-def _in_words(result: Result) -> str:
-    """What came back, short enough for one line."""
-    match result:
-        case ChatResult(text=text) | TranslationResult(text=text) | ImageDescriptionResult(text=text):
-            return text or "(nothing)"
-        case TranscriptionResult(text=text):
-            return f"{text or '(nothing)'} (said: {_SPOKEN})"
-        case EmbeddingsResult(vectors=vectors):
-            return f"{len(vectors)} vector of {len(vectors[0]) // 4} dimensions"
-        case RerankResult(ranked=ranked):
-            return ", ".join(f"passage {one.index + 1}: {one.score:.3f}" for one in ranked)
-        case ModerationResult(safe=safe, categories=categories):
-            return "safe" if safe else f"not safe: {', '.join(categories)}"
-        case SpeechResult(audio=body, media_type=kind) | ImageGenerationResult(image=body, media_type=kind):
-            return f"{len(body):,} bytes of {kind}"
-    return type(result).__name__
 
 
 def _came_back(check: Check) -> str:

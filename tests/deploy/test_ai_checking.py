@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from tests.cloud import Account, Fault
@@ -61,13 +62,22 @@ async def test_with_an_account_every_task_is_answered_outside_and_priced(stack: 
     for check in checks:
         assert (check.missing, check.failure, bool(check.answer)) == ("", "", True), check
         assert check.job is not None
-        assert (check.job.provider, check.job.cache) == ("cloudflare", "miss")
-        assert check.job.price_revision, check
+        assert (check.job.provider != "local", check.job.cache) == (True, "miss")
         # Nobody publishes a price for this model: that is unknown, not zero.
         assert check.job.cost_pico_usd or check.task == "image_description", check
-    assert len(cloud.calls()) == len(TASKS)
+    assert len(cloud.calls()) == len(checks)
     await all_checks(in_the_cloud(stack, cloud))
-    assert len(cloud.calls()) == 2 * len(TASKS)
+    assert len(cloud.calls()) == 2 * len(checks)
+
+
+async def test_every_key_is_tried(stack: Settings, cloud: Account) -> None:
+    """Of each further provider of a task one target is asked too; a wrong key is a failure, the others go on."""
+    settings = in_the_cloud(stack, cloud).model_copy(update={"anthropic_key": SecretStr("wrong")})
+    chats = [check for check in await all_checks(settings) if check.task == "chat"]
+    found = {check.job.provider: check for check in chats if check.job is not None}
+    assert found.keys() == {"cloudflare", "anthropic", "gemini"}
+    assert (bool(found["cloudflare"].answer), bool(found["gemini"].answer)) == (True, True)
+    assert "TONETOUCH_ANTHROPIC_KEY" in found["anthropic"].failure
 
 
 async def test_a_failure_is_told_and_the_other_tasks_go_on(stack: Settings, cloud: Account) -> None:

@@ -10,6 +10,7 @@ import msgspec
 
 from tests.gateway.ledger import Ledger
 from tests.runtime.installation import provision
+from tonetouch_contracts.copy import CopyView, ListCopy, WriteCopy
 from tonetouch_contracts.finding import FindSimilar, Found, MakeForYou, Mix, SearchTracks
 from tonetouch_contracts.identity import ContentHash, TrackId, UserId
 from tonetouch_contracts.message import Event, Page
@@ -46,13 +47,14 @@ class Services:
     ingests: dict[str, IngestView] = field(default_factory=dict)
     found: list[Found] = field(default_factory=list)
     mixes: list[Mix] = field(default_factory=list)
+    copies: list[CopyView] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
     asked: list[Any] = field(default_factory=list)
     refusing: dict[type[Any], list[Exception]] = field(default_factory=dict)
 
     def apps(self) -> list[App]:
         """One service each, under the names of the real ones."""
-        catalog, ingest, recommend, ledger = Router(), Router(), Router(), self.ledger.router()
+        catalog, ingest, recommend, agents, ledger = Router(), Router(), Router(), Router(), self.ledger.router()
         catalog.answers(UploadTrack)(self._upload)
         catalog.answers(ShowTrack)(self._show_track)
         catalog.answers(ListTracks)(self._list_tracks)
@@ -63,12 +65,20 @@ class Services:
         recommend.answers(SearchTracks)(self._search)
         recommend.answers(FindSimilar)(self._search)
         recommend.answers(MakeForYou)(self._mix)
-        routers = {"catalog": catalog, "ingest": ingest, "recommend": recommend, "ai-ledger": ledger}
+        agents.answers(ListCopy)(self._list_copy)
+        agents.answers(WriteCopy)(self._write_copy)
+        routers = {
+            "catalog": catalog,
+            "ingest": ingest,
+            "recommend": recommend,
+            "agents": Router(),
+            "ai-ledger": ledger,
+        }
         return [App(name=name, routers=(router,)) for name, router in routers.items()]
 
     def forget(self) -> None:
         """Be as new."""
-        for known in (self.tracks, self.ingests, self.found, self.mixes, self.asked, self.refusing):
+        for known in (self.tracks, self.ingests, self.found, self.mixes, self.copies, self.asked, self.refusing):
             known.clear()
         self.ledger.forget()
 
@@ -138,6 +148,14 @@ class Services:
     async def _mix(self, command: MakeForYou, _: Floor) -> Page[Mix]:
         self._note(command)
         return Page(items=tuple(self.mixes))
+
+    async def _list_copy(self, command: ListCopy, _: Floor) -> Page[CopyView]:
+        self._note(command)
+        return Page(items=tuple(copy for copy in self.copies if command.kind in (None, copy.kind)))
+
+    async def _write_copy(self, command: WriteCopy, _: Floor) -> CopyView:
+        self._note(command)
+        return CopyView(id=f"{command.kind}-1", kind=command.kind, subject=command.subject, status="asked")
 
 
 @dataclass(frozen=True, kw_only=True)
