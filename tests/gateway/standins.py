@@ -71,7 +71,7 @@ class Services:
             "catalog": catalog,
             "ingest": ingest,
             "recommend": recommend,
-            "agents": Router(),
+            "agents": agents,
             "ai-ledger": ledger,
         }
         return [App(name=name, routers=(router,)) for name, router in routers.items()]

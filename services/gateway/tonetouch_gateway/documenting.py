@@ -19,6 +19,7 @@ _TAGS = {
     "searching": "Finding by meaning and by likeness.",
     "playing": "What was heard.",
     "recommending": "Mixes made for the listener.",
+    "copywriting": "Texts about artists, albums and tracks, sentence by sentence.",
     "reporting": "What AI did, call by call.",
     "accounting": "What AI cost, and what the caches saved.",
     "timing": "How long AI took, and why it waited.",

@@ -13,7 +13,9 @@ class Track(BaseModel):
     id: str
     title: str | None
     artist: str | None
+    artist_id: str | None
     album: str | None
+    album_id: str | None
     genre: list[str]
     moods: list[str]
     duration_seconds: float | None
