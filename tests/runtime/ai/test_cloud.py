@@ -19,6 +19,7 @@ from tonetouch_runtime.ai.tasks import (
     Moderation,
     Request,
     Rerank,
+    Result,
     Speech,
     Transcription,
     Translation,
@@ -27,7 +28,7 @@ from tonetouch_runtime.ai.tasks import (
 LLAMA = "@cf/meta/llama-3.3-70b-instruct-fp8-fast"
 CHAT = Chat(messages=(Message("user", "Who is Ada?"),), max_tokens=100)
 
-REQUESTS: tuple[Request[object], ...] = (  # type: ignore[type-var]
+REQUESTS: tuple[Request[Result], ...] = (  # type: ignore[assignment]  # each has a result of its own
     CHAT,
     Embeddings(texts=("rain",)),
     Rerank(query="sad piano", passages=("a slow piano", "fast drums")),
@@ -49,9 +50,7 @@ async def _client(settings: Settings, cloud: Account) -> AsyncIterator[Connected
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.task())
 async def test_every_task_is_answered_in_runtime_and_priced(
-    client: Connected,
-    cloud: Account,
-    request_: Request[object],  # type: ignore[type-var]
+    client: Connected, cloud: Account, request_: Request[Result]
 ) -> None:
     """Nine tasks, nine models of Workers AI: each gives a result of its task and a row with what it cost."""
     answered = await client.ai.ask(request_, TEST)

@@ -10,7 +10,8 @@ from tests.runtime.ai.clients import PRIVATE, TEST, Connected, connected, provis
 from tests.runtime.ai.scripted import Scripted
 from tonetouch_runtime import Settings
 from tonetouch_runtime.ai import ProviderFailed, Streamed
-from tonetouch_runtime.ai.streaming import Live, Text
+from tonetouch_runtime.ai.providers import Text
+from tonetouch_runtime.ai.streaming import Live
 from tonetouch_runtime.ai.tasks import Chat, ChatResult, Message
 from tonetouch_runtime.ai.usage import Usage, tokens
 
@@ -61,7 +62,8 @@ async def test_two_readers_of_the_same_question_read_one_stream(stack: AsyncExit
     scripted = Scripted("cloudflare", PARTS)
     client = await client_of(stack, settings, scripted)
     first, second = await client.ai.stream(CHAT, TEST), await client.ai.stream(CHAT, TEST)
-    assert await asyncio.gather(read(first), read(second)) == [list(PARTS), list(PARTS)]
+    both = await asyncio.gather(read(first), read(second))
+    assert [*both] == [list(PARTS), list(PARTS)]
     caches = {(await first.answered()).cache, (await second.answered()).cache}
     assert (caches, len(scripted.asked)) == ({"miss", "coalesced"}, 1)
 
