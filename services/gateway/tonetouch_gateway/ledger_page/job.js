@@ -36,7 +36,7 @@ function attempt(job) {
     ["considered", job.considered.map((one) => `${one.target} ${dollars(one.cost_usd) ?? "unpriced"}${one.passed_over ? `, ${one.passed_over}` : ", chosen"}`).join("; ")],
   ];
   const known = rows.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return element("dl", {}, ...known.flatMap(([name, value]) => [element("dt", {}, name.replaceAll("_", " ")), element("dd", {}, String(value))]));
+  return element("dl", {}, ...known.flatMap(([name, value]) => [element("dt", {}, name.replace(/_(usd|ms)$/, "").replaceAll("_", " ")), element("dd", {}, String(value))]));
 }
 
 async function showTrace(id, place) {
@@ -48,7 +48,7 @@ async function showTrace(id, place) {
     const text = sentences.length ? element("ol", {}, ...sentences) : element("p", {}, trace.text ?? "The text was not kept, or its time is over.");
     const input = trace.input === null ? empty("The exact input was not kept, or its time is over.")
       : element("details", {}, element("summary", {}, `Exact input${trace.input_cut ? " (its beginning)" : ""}`), element("pre", {}, trace.input));
-    place.replaceChildren(element("h3", {}, "What it says, and the facts that stands on"), text, input);
+    place.replaceChildren(element("h3", {}, "What it says, and the facts it stands on"), text, input);
   } catch (error) {
     place.replaceChildren(element("p", { className: "problem" }, error.message));
   }

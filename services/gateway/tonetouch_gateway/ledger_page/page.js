@@ -3,7 +3,7 @@
 import { ask, NotIdentified, token } from "./asking.js";
 import { showJob } from "./job.js";
 import { drawCost, drawHits, drawLatency, drawThrottling } from "./plots.js";
-import { card, count, dollars, element, empty, milliseconds, moment, share, table } from "./tables.js";
+import { card, count, dollars, element, empty, milliseconds, moment, roughly, share, table } from "./tables.js";
 
 const at = (id) => document.getElementById(id);
 const HOURS_UP_TO_DAYS = 7;
@@ -78,7 +78,7 @@ function showTotals(total, caching) {
     card("cost", dollars(total.cost_usd), { note: total.unpriced ? `without ${count(total.unpriced)} of unknown price` : "everything priced" }),
     card("answers that were there", share(caching.exact_ratio), { note: `${dollars(caching.avoided_usd)} saved` }),
     card("prompts kept by providers", share(caching.prompt_ratio), { note: caching.prompt_saved_usd === null ? "savings unknown" : `${dollars(caching.prompt_saved_usd)} saved` }),
-    card("tokens in", count(total.prompt_tokens), { note: `${count(total.completion_tokens)} out` }),
+    card("tokens in", roughly(total.prompt_tokens), { note: `${roughly(total.completion_tokens)} out` }),
     card("failed", count(total.failed), { bad: total.failed > 0 }),
     card("end unknown", count(total.unknown), { bad: total.unknown > 0 }),
   );

@@ -32,7 +32,7 @@ export function drawCost(place, lines, days) {
     shown.push(["all others", rest]);
   }
   const bars = shown.map(([name, costs], index) => ({
-    type: "bar", name, x: days, y: days.map((day) => costs.get(day) ?? 0), marker: { color: COLOURS[index] },
+    type: "bar", name: plain(name), x: days, y: days.map((day) => costs.get(day) ?? 0), marker: { color: COLOURS[index] },
     text: days.map((day) => dollars(costs.get(day) ?? 0)), textposition: "none", hovertemplate: "%{text}",
   }));
   draw(place, bars, { barmode: "stack", xaxis: dayAxis(days), yaxis: { tickprefix: "$", exponentformat: "none", rangemode: "tozero" } });
@@ -71,7 +71,7 @@ export function drawLatency(place, lines, name, days) {
   const rows = timed.sort((one, other) => other.timed - one.timed).slice(0, 10).reverse();
   const series = percentiles.map(([field, words], index) => ({
     type: "scatter", mode: "markers", name: field, x: rows.map((row) => row[`${field}_ms`]),
-    y: rows.map((row) => shortened(row.group[name] ?? "unnamed")), customdata: rows.map((row) => rounded(row, `${field}_ms`)),
+    y: rows.map((row) => plain(shortened(row.group[name] ?? "unnamed"))), customdata: rows.map((row) => rounded(row, `${field}_ms`)),
     hovertemplate: hovertemplate(words), marker: { color: COLOURS[index], size: 11, symbol: ["circle", "diamond", "square"][index] },
   }));
   return draw(place, series, { xaxis: axis, yaxis: { automargin: true, type: "category" }, hovermode: "closest" });
@@ -85,7 +85,7 @@ export function drawThrottling(place, lines, every, days) {
     const of = (start) => lines.filter((line) => line.start === start && line.reason === reason);
     const waited = (start) => of(start).reduce((total, line) => total + line.waited_ms, 0) / 1000;
     return {
-      type: "bar", name: REASONS[reason] ?? reason, x: starts.map(asTime), y: starts.map((start) => of(start).reduce((total, line) => total + line.times, 0)),
+      type: "bar", name: REASONS[reason] ?? plain(reason), x: starts.map(asTime), y: starts.map((start) => of(start).reduce((total, line) => total + line.times, 0)),
       customdata: starts.map((start) => waited(start).toLocaleString("en", { maximumFractionDigits: 1 })),
       hovertemplate: "%{y} waits, %{customdata} s together", marker: { color: COLOURS[index + 2] },
       width: every === "hour" ? 3.3e6 : undefined,
@@ -127,6 +127,11 @@ function dayAxis(days) {
 
 function asTime(start) {
   return start.length === 13 ? `${start.replace("T", " ")}:00` : start;
+}
+
+// A plot reads marks such as <b> and <a> in its texts; in ours there are none.
+function plain(text) {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;");
 }
 
 function shortened(name) {

@@ -43,6 +43,11 @@ export function count(value) {
   return value === null || value === undefined ? null : value.toLocaleString("en");
 }
 
+// Thousands and millions as such, where a long number would not fit.
+export function roughly(value) {
+  return value.toLocaleString("en", { notation: "compact", maximumSignificantDigits: 4 });
+}
+
 export function share(value) {
   if (value === null || value === undefined) return null;
   return value.toLocaleString("en", { style: "percent", maximumFractionDigits: 1 });
