@@ -27,7 +27,7 @@ from tests.runtime.installation import provision
 from tonetouch_contracts.finding import FindSimilar, SearchTracks
 from tonetouch_contracts.identity import TrackId
 from tonetouch_recommend.app import app
-from tonetouch_recommend.indexes import LYRICS, TRACKS, passage_id
+from tonetouch_recommend.indexes import passage_id
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.learning import EmbeddingRow, ShelfRow, name_key
 from tonetouch_recommend.resembling import find_similar
@@ -48,7 +48,8 @@ def track(number: int) -> TrackId:
 
 async def fill(floor: Floor, count: int) -> None:
     """Descriptions, passages and the rows beside them, as if they had been learned from the log."""
-    engine, shelf, embeddings = floor.get(Indexes).engine, floor.tables.live(ShelfRow), floor.tables.live(EmbeddingRow)
+    engine, collections = floor.get(Indexes).engine, floor.get(Indexes).collections
+    shelf, embeddings = floor.tables.live(ShelfRow), floor.tables.live(EmbeddingRow)
     described, sung = np.random.default_rng(1), np.random.default_rng(5)
     started = time.perf_counter()
     for start in range(0, count, AT_ONCE):
@@ -58,13 +59,13 @@ async def fill(floor: Floor, count: int) -> None:
         await floor.read.write(lambda to, rows=names: to.execute(insert(shelf), rows))  # type: ignore[misc]
         await floor.read.write(lambda to, rows=texts: to.execute(insert(embeddings), rows))  # type: ignore[misc]
         points = [_described(n, vector) for n, vector in zip(numbers, clustered(described, len(numbers)), strict=True)]
-        await engine.upsert(TRACKS, points)
+        await engine.upsert(collections.tracks, points)
         points = [_sung(n, vector) for n, vector in zip(numbers, clustered(sung, len(numbers)), strict=True)]
-        await engine.upsert(LYRICS, points)
+        await engine.upsert(collections.lyrics, points)
     await engine.flush()
     loaded = time.perf_counter()
     assert isinstance(engine, QdrantEdgeEngine)
-    for collection in (TRACKS, LYRICS):
+    for collection in (collections.tracks, collections.lyrics):
         await engine.index(collection)
         info = await engine.info(collection)
         print(f"{collection.name}: {info.points} points, {info.indexed} of them indexed")
@@ -144,7 +145,7 @@ async def test_search_and_similar_cost_at_most_three_bare_queries(settings: Sett
     print()
     async with running(app, settings) as floor:
         await fill(floor, count)
-        tracks, lyrics = [await _bare(settings, name, tmp_path) for name in (TRACKS.name, LYRICS.name)]
+        tracks, lyrics = [await _bare(settings, name, tmp_path) for name in ("tracks", "lyrics")]
         settle_memory()  # as a service's process does once it has started
         timings = await measure(floor, tracks, lyrics, count)
     one, two = (timing.quantile_ms(0.5) for timing in timings[:2])

@@ -25,7 +25,6 @@ from tests.servers import NatsServer
 from tonetouch_contracts.finding import FindSimilar, FindSounds, MakeForYou, SearchTracks
 from tonetouch_contracts.identity import UserId
 from tonetouch_contracts.message import Event, Positions, same_positions
-from tonetouch_recommend import indexes
 from tonetouch_recommend.app import app
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.learning import DirtyRow, EmbeddingRow, HeardRow, ShelfRow, SoundRow
@@ -70,7 +69,7 @@ async def caught_up(floor: Floor, at: Positions, seconds: float = 60.0) -> None:
 
 async def contents(floor: Floor) -> Contents:
     """Every point of every index."""
-    return {each.name: await _points(floor, each) for each in indexes.COLLECTIONS}
+    return {each.name: await _points(floor, each) for each in floor.get(Indexes).collections.all}
 
 
 async def _points(floor: Floor, collection: Any) -> dict[str, tuple[Any, bytes]]:
@@ -187,7 +186,7 @@ async def test_an_index_of_another_model_is_made_again(installed: Settings) -> N
         at = await everything(floor.log)
         await caught_up(floor, at)
         lived = await contents(floor)
-    older = msgspec.structs.replace(indexes.TRACKS, model="older@1")
+        older = msgspec.structs.replace(floor.get(Indexes).collections.tracks, model="older@1")
     engine = QdrantEdgeEngine(installed.data / "vectors")
     await engine.drop("tracks")
     await engine.open(older)
@@ -239,7 +238,7 @@ async def test_killed_at_any_moment_nothing_is_missing(installed: Settings) -> N
 def _start(settings: Settings) -> "subprocess.Popen[bytes]":
     environment = {
         f"TONETOUCH_{name.upper()}": value.get_secret_value() if isinstance(value, SecretStr) else str(value)
-        for name, value in settings.model_dump().items()
+        for name, value in settings.model_dump(exclude_none=True).items()
     }
     return subprocess.Popen(
         [sys.executable, "-m", "tonetouch_recommend"],

@@ -7,7 +7,6 @@ from tests.recommend.saying import on_shelf, played, say, track_id
 from tonetouch_contracts.finding import MakeForYou, Mix
 from tonetouch_contracts.identity import UserId
 from tonetouch_contracts.message import Event
-from tonetouch_recommend.indexes import TASTE
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_runtime import Floor, stamp
 
@@ -136,4 +135,5 @@ async def test_a_name_that_no_index_can_hold_gets_the_newest(floor: Floor) -> No
     long, ann = "x" * 100, played("ann", "quiet rain", 0, at=now(floor))
     await floor.seen(await say(floor.log, *shelf("quiet", QUIET), played(long, "quiet rain", 0), ann))
     assert "do not know yet" in (await mix_of(floor, long)).reason
-    assert len(await floor.get(Indexes).engine.get(TASTE, ["ann"])) == 1
+    indexes = floor.get(Indexes)
+    assert len(await indexes.engine.get(indexes.collections.taste, ["ann"])) == 1

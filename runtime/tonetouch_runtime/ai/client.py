@@ -114,6 +114,13 @@ class AIClient:
         )
         return accounted(self._log, self._clock, job)
 
+    def embedding_model(self, feature: str) -> str:
+        """The model that gives a feature its vectors, as the accounts and the routing table are set.
+
+        Raises AIUnavailable where there is none.
+        """
+        return self._upstream.embedding_model(feature)
+
     async def close(self) -> None:
         """Let go of connections to providers."""
         await self._upstream.close()

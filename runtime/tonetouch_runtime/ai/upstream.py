@@ -24,7 +24,7 @@ from tonetouch_runtime.ai.pricing import PriceBook
 from tonetouch_runtime.ai.providers import Ended, Provider, Reply, Target
 from tonetouch_runtime.ai.routing import Choice, Routes, Size
 from tonetouch_runtime.ai.streaming import Live
-from tonetouch_runtime.ai.tasks import AITask, AnyRequest, Chat, Speech
+from tonetouch_runtime.ai.tasks import AITask, AnyRequest, Chat, Embeddings, Speech
 from tonetouch_runtime.ai.usage import Usage
 
 WORTH_TELLING_MS = 20.0
@@ -100,6 +100,11 @@ class Upstream:
         able = [target for target in self._routes.candidates(route) if target.provider in self._providers]
         models = tuple(f"{target.provider}/{target.model}" for target in able)
         return models[:1] if route.one_model else models
+
+    def embedding_model(self, feature: str) -> str:
+        """The model that gives a feature its vectors. Raises AIUnavailable where there is none."""
+        anything = Embeddings(texts=("",))
+        return self._routes.choose(anything, feature=feature, available=self._providers.keys()).target.model
 
     async def choose(self, request: AnyRequest, job: Job, *, failed: Mapping[str, str] | None = None) -> Way:
         """The way to go now; `failed` are the targets that have failed for this call, and why.

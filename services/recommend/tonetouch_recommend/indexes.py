@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from sqlalchemy import RowMapping
 
 from tonetouch_recommend.vectors.collection import (
     MOST_BYTES,
     Collection,
+    FieldType,
     Is,
     Payload,
     PayloadValue,
@@ -16,51 +18,75 @@ from tonetouch_recommend.vectors.collection import (
     Term,
     Vector,
 )
-from tonetouch_runtime.ai.local.models import EMBEDDING
 
 Row = Mapping[str, Any] | RowMapping
 
 SOUND_MODEL: Final = "chromaprint-1+fourier-256@1"
-TASTE_MODEL: Final = f"{EMBEDDING}+taste@1"
 
-TRACKS: Final = Collection(
-    name="tracks",
-    dimension=1024,
-    model=EMBEDDING,
-    fields={
-        "region": "keyword",
-        "explicit": "integer",
-        "artist": "keyword",
-        "genres": "keywords",
-        "moods": "keywords",
-        "energy": "float",
-        "bpm": "float",
-        "year": "integer",
-        "language": "keyword",
-    },
-)
-"""Published tracks by the description made from their facts; the id is the track's."""
+EMBEDDED_FOR: Final = "ingest.embed"
+"""The feature that vectors of tracks are made for: the indexes are of the model that the routing table gives it."""
 
-LYRICS: Final = Collection(
-    name="lyrics",
-    dimension=1024,
-    model=EMBEDDING,
-    fields={"track": "keyword", "region": "keyword", "explicit": "integer", "language": "keyword"},
-)
-"""Passages of published tracks' lyrics; the id is ``track:passage``."""
+DIMENSION: Final = 1024
+"""Numbers in a text's vector. Of every model: one that gives more or fewer fits no index."""
 
 FINGERPRINTS: Final = Collection(
     name="fingerprints", dimension=256, model=SOUND_MODEL, fields={"seq": "integer", "duration": "float"}
 )
 """Every fingerprinted track that is not a duplicate, published or not; `seq` is its place on INGEST."""
 
-TASTE: Final = Collection(name="taste", dimension=1024, model=TASTE_MODEL, fields={"plays": "integer"})
-"""One running vector for each listener; the id is the user's."""
 
-PLAYLISTS: Final = Collection(name="playlists", dimension=1024, model=EMBEDDING, fields={"region": "keyword"})
-"""Empty until there are playlists."""
+class Collections(msgspec.Struct, frozen=True, kw_only=True):
+    """The five indexes, four of them of one embedding model.
 
-COLLECTIONS: Final = (TRACKS, LYRICS, FINGERPRINTS, TASTE, PLAYLISTS)
+    `tracks`: published tracks by the description made from their facts; the id is the track's.
+    `lyrics`: passages of published tracks' lyrics; the id is ``track:passage``.
+    `taste`: one running vector for each listener; the id is the user's.
+    `playlists`: empty until there are playlists.
+    """
+
+    tracks: Collection
+    lyrics: Collection
+    taste: Collection
+    playlists: Collection
+    fingerprints: Collection = FINGERPRINTS
+
+    @classmethod
+    def of(cls, model: str) -> "Collections":
+        """The indexes of an embedding model."""
+        return cls(
+            tracks=_texts("tracks", model, _TRACK_FIELDS),
+            lyrics=_texts("lyrics", model, _PASSAGE_FIELDS),
+            taste=_texts("taste", f"{model}+taste@1", {"plays": "integer"}),
+            playlists=_texts("playlists", model, {"region": "keyword"}),
+        )
+
+    @property
+    def all(self) -> tuple[Collection, ...]:
+        """Each of them."""
+        return self.tracks, self.lyrics, self.fingerprints, self.taste, self.playlists
+
+
+_TRACK_FIELDS: Final[Mapping[str, FieldType]] = {
+    "region": "keyword",
+    "explicit": "integer",
+    "artist": "keyword",
+    "genres": "keywords",
+    "moods": "keywords",
+    "energy": "float",
+    "bpm": "float",
+    "year": "integer",
+    "language": "keyword",
+}
+_PASSAGE_FIELDS: Final[Mapping[str, FieldType]] = {
+    "track": "keyword",
+    "region": "keyword",
+    "explicit": "integer",
+    "language": "keyword",
+}
+
+
+def _texts(name: str, model: str, fields: Mapping[str, FieldType]) -> Collection:
+    return Collection(name=name, dimension=DIMENSION, model=model, fields=fields)
 
 
 def track_point(shelf: Row, embedding: Row) -> Point:

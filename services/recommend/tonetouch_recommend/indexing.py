@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import Connection, and_, delete, select
 
 from tonetouch_contracts.message import Positions
-from tonetouch_recommend.indexes import COLLECTIONS, is_id
+from tonetouch_recommend.indexes import EMBEDDED_FOR, Collections, is_id
 from tonetouch_recommend.learning import DirtyRow, HeardRow, Kind
 from tonetouch_recommend.pairing import filled, pair, remember_filled
 from tonetouch_recommend.pointing import Change, pointing_sounds, pointing_tracks, pointing_users
@@ -23,13 +23,17 @@ from tonetouch_recommend.vectors.collection import HeldElsewhereError
 from tonetouch_recommend.vectors.engine import VectorEngine
 from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
 from tonetouch_runtime import Floor, Misconfigured, NotNow, Writer
+from tonetouch_runtime.ai import AIUnavailable
 
 log = structlog.get_logger()
 
 AT_ONCE: Final[Mapping[Kind, int]] = {"sound": 500, "track": 100, "user": 20}
 """Marks taken in one turn: sounds first and most, as uploads wait for them."""
 
-_POINTING: Final[Mapping[Kind, Callable[[Sequence[str], Floor], Awaitable[list[Change]]]]] = {
+NAMED: Final = 5
+"""Refused vectors that a line of the log names."""
+
+_POINTING: Final[Mapping[Kind, Callable[[Sequence[str], Collections, Floor], Awaitable[list[Change]]]]] = {
     "sound": pointing_sounds,
     "track": pointing_tracks,
     "user": pointing_users,
@@ -49,9 +53,10 @@ class Mark(msgspec.Struct, frozen=True):
 class Indexes:
     """The engine with the indexes, and the activity that keeps them behind the tables."""
 
-    def __init__(self, floor: Floor, engine: VectorEngine) -> None:
+    def __init__(self, floor: Floor, engine: VectorEngine, collections: Collections) -> None:
         self.engine = engine
-        self.refused: dict[str, set[str]] = {collection.name: set() for collection in COLLECTIONS}
+        self.collections = collections
+        self.refused: dict[str, set[str]] = {collection.name: set() for collection in collections.all}
         """The ids of points an index did not take, by its name."""
         self._floor = floor
         self._reached: dict[Kind, Positions] = {kind: {} for kind in AT_ONCE}
@@ -127,16 +132,15 @@ class Indexes:
         return [Mark(row["stream"], row["id"], row["sequence"]) for row in await self._floor.tables.all(oldest)]
 
     async def _follow(self, kind: Kind, marks: Sequence[Mark]) -> None:
-        for change in await _POINTING[kind](list(dict.fromkeys(mark.id for mark in marks)), self._floor):
+        ids = list(dict.fromkeys(mark.id for mark in marks))
+        for change in await _POINTING[kind](ids, self.collections, self._floor):
             await self._write(change)
         await self.engine.flush()
-        names = await filled(self.engine)
+        names = await filled(self.engine, self.collections)
         await self._floor.read.write(lambda connection: self._forget(connection, kind, marks, names))
 
     async def _write(self, change: Change) -> None:
-        for subject, reason in change.refused.items():
-            if subject not in self.refused[change.collection.name]:
-                log.error("vector_refused", collection=change.collection.name, subject=subject, reason=reason)
+        self._tell_refused(change)
         self.refused[change.collection.name].difference_update(change.ids)
         self.refused[change.collection.name].update(change.refused)
         kept = {point.id for point in change.points}
@@ -144,6 +148,15 @@ class Indexes:
             await self.engine.delete(change.collection, gone)
         if change.points:
             await self.engine.upsert(change.collection, change.points)
+
+    def _tell_refused(self, change: Change) -> None:
+        """One line for each reason: after a change of the model it is the same for the whole library."""
+        name, by_reason = change.collection.name, dict[str, list[str]]()
+        for subject, reason in change.refused.items():
+            if subject not in self.refused[name]:
+                by_reason.setdefault(reason, []).append(subject)
+        for reason, subjects in by_reason.items():
+            log.error("vectors_refused", collection=name, reason=reason, number=len(subjects), first=subjects[:NAMED])
 
     def _forget(self, connection: Connection, kind: Kind, marks: Sequence[Mark], names: str) -> None:
         dirty = self._floor.tables.live(DirtyRow)
@@ -169,14 +182,18 @@ class Indexes:
 
 @contextlib.asynccontextmanager
 async def opening_indexes(floor: Floor) -> AsyncIterator[Indexes]:
-    """Open the engine, pair it with the tables, and follow them for as long as the service runs."""
+    """Open the engine, pair it with the tables, and follow them for as long as the service runs.
+
+    Raises Misconfigured where another process has the folder, or the routing table gives no embedding model.
+    """
     try:
+        collections = Collections.of(floor.ai.embedding_model(EMBEDDED_FOR))
         engine = QdrantEdgeEngine(floor.settings.data / "vectors")
-    except HeldElsewhereError as error:
+    except (AIUnavailable, HeldElsewhereError) as error:
         raise Misconfigured(str(error)) from error
     try:
-        await pair(engine, floor)
-        indexes = Indexes(floor, engine)
+        await pair(engine, collections, floor)
+        indexes = Indexes(floor, engine, collections)
         for keeper in floor.keepers.values():
             keeper.after_commit.append(indexes.wake)
         following = asyncio.create_task(indexes.run())

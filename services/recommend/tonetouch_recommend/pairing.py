@@ -1,20 +1,22 @@
 """Whether the tables and the indexes belong together, and starting anew where they do not.
 
 They do when both hold the same token (a row here, a point there) and no index is empty that held something. A read
-database that was dropped, a folder that is missing or comes from a backup, another model and another layout of the
-points all end the same way: the indexes are dropped, and every row of the tables is marked dirty.
+database that was dropped, a folder that is missing or comes from a backup and another layout of the points all end the
+same way: the indexes are dropped, and every row of the tables is marked dirty. Where only the model of some indexes is
+another one, as after a change of the routing table or of an account, only those begin anew.
 """
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import numpy as np
 import structlog
-from sqlalchemy import Connection, delete, insert, literal, select
+from sqlalchemy import Connection, delete, func, insert, literal, select
 from sqlmodel import Field, SQLModel
 
-from tonetouch_recommend.indexes import COLLECTIONS
-from tonetouch_recommend.learning import DirtyRow, HeardRow, ShelfRow, SoundRow
-from tonetouch_recommend.vectors.collection import Collection, Point
+from tonetouch_recommend.indexes import Collections
+from tonetouch_recommend.learning import DirtyRow, EmbeddingRow, HeardRow, Kind, ShelfRow, SoundRow
+from tonetouch_recommend.vectors.collection import Collection, OtherModelError, Point
 from tonetouch_recommend.vectors.engine import VectorEngine
 from tonetouch_runtime import Floor, Writer
 
@@ -27,6 +29,11 @@ _ID: Final = "pairing"
 _TOKEN_AT: Final = np.array([1.0, 0.0], dtype=np.float32)
 
 
+_KINDS: Final[Sequence[Kind]] = ("sound", "track", "user")
+_MADE_OF: Final[Mapping[str, Kind]] = {"fingerprints": "sound", "tracks": "track", "lyrics": "track", "taste": "user"}
+"""What is to be marked where an index begins anew; nothing makes points of playlists."""
+
+
 class PairingRow(SQLModel, table=True):
     """The token of the indexes that belong to these tables, and the names of those that hold something."""
 
@@ -37,32 +44,93 @@ class PairingRow(SQLModel, table=True):
     filled: str | None = None
 
 
-async def pair(engine: VectorEngine, floor: Floor) -> None:
-    """Open the indexes. Where they do not belong to the tables, drop them and mark every row dirty."""
+async def pair(engine: VectorEngine, collections: Collections, floor: Floor) -> None:
+    """Open the indexes. Drop those that do not belong to the tables, and mark dirty what they are made of."""
     floor.read.create(floor.tables.live(PairingRow), floor.tables.live(DirtyRow))
-    reason = await _why_apart(engine, floor)
-    if reason is None:
-        return
-    log.info("indexes_begin_anew", reason=reason)
-    for collection in (*COLLECTIONS, PAIRING):
+    others = await _of_another_model(engine, collections)
+    if others:
+        await _begin_some_anew(others, engine, collections, floor)
+    reason = await _why_apart(engine, collections, floor)
+    if reason:
+        await _begin_all_anew(reason, engine, collections, floor)
+    if others or reason:
+        await _tell_what_stays_out(collections.tracks.model, floor)
+
+
+async def filled(engine: VectorEngine, collections: Collections) -> str:
+    """The names of the indexes that hold something."""
+    return ",".join([each.name for each in collections.all if (await engine.info(each)).points])
+
+
+def remember_filled(connection: Connection, floor: Floor, names: str) -> None:
+    """Keep which indexes hold something, so that an emptied one is noticed."""
+    Writer(connection, floor.tables.live(PairingRow)).upsert([{"id": _ID, "filled": names}])
+
+
+async def _of_another_model(engine: VectorEngine, collections: Collections) -> dict[str, Collection]:
+    """The indexes that hold vectors of another model than they should, by what the engine says of it."""
+    found = {}
+    for collection in collections.all:
+        try:
+            await engine.open(collection)
+        except OtherModelError as error:
+            found[str(error)] = collection
+        except Exception:  # a broken file: then everything begins anew, and there it is told
+            return {}
+    return found
+
+
+async def _begin_some_anew(
+    others: Mapping[str, Collection], engine: VectorEngine, collections: Collections, floor: Floor
+) -> None:
+    names = [collection.name for collection in others.values()]
+    log.info("indexes_begin_anew", indexes=names, reason=next(iter(others)))
+    kinds = sorted({_MADE_OF[name] for name in names if name in _MADE_OF})
+    # The marks first: killed before the last index is dropped, it is of another model at the next start too.
+    await floor.read.write(lambda connection: _mark(connection, floor, kinds))
+    for name in names:
+        await engine.drop(name)
+    for collection in others.values():
+        await engine.open(collection)
+    names_filled = await filled(engine, collections)
+    await floor.read.write(lambda connection: remember_filled(connection, floor, names_filled))
+
+
+async def _begin_all_anew(reason: str, engine: VectorEngine, collections: Collections, floor: Floor) -> None:
+    log.info("indexes_begin_anew", indexes=[collection.name for collection in collections.all], reason=reason)
+    for collection in (*collections.all, PAIRING):
         if not await _is_empty(collection, engine):
             await engine.drop(collection.name)
             await engine.open(collection)
     token = floor.clock.new_id()
     await engine.upsert(PAIRING, [Point(_ID, _TOKEN_AT, {"token": token})])
     await engine.flush()
+
+    def mark(connection: Connection) -> None:
+        _mark(connection, floor, _KINDS)
+        Writer(connection, floor.tables.live(PairingRow)).upsert([{"id": _ID, "token": token, "filled": ""}])
+
     # Killed before this, the tokens differ at the next start and it begins anew once more.
-    await floor.read.write(lambda connection: _mark_everything(connection, floor, token))
+    await floor.read.write(mark)
 
 
-async def filled(engine: VectorEngine) -> str:
-    """The names of the indexes that hold something."""
-    return ",".join([each.name for each in COLLECTIONS if (await engine.info(each)).points])
-
-
-def remember_filled(connection: Connection, floor: Floor, names: str) -> None:
-    """Keep which indexes hold something, so that an emptied one is noticed."""
-    Writer(connection, floor.tables.live(PairingRow)).upsert([{"id": _ID, "filled": names}])
+async def _tell_what_stays_out(model: str, floor: Floor) -> None:
+    """Say how many of the texts that were embedded have no vector of the model, and what can be done."""
+    embeddings = floor.tables.live(EmbeddingRow)
+    counted = select(embeddings.c.model, func.count().label("number")).group_by(embeddings.c.model)
+    by_model = {row["model"]: row["number"] for row in await floor.tables.all(counted)}
+    usable = by_model.pop(model, 0)
+    if by_model:
+        log.warning(
+            "embeddings_of_another_model",
+            model=model,
+            usable=usable,
+            unusable=sum(by_model.values()),
+            of_models=by_model,
+            what_to_do="Their tracks are found by name, not by meaning, and count for no taste. The vectors are kept: "
+            "with the account and routing table (TONETOUCH_AI_ROUTES) of before they are used again. To have them in "
+            "the new model the texts must be embedded again, and there is no command for that yet.",
+        )
 
 
 async def _is_empty(collection: Collection, engine: VectorEngine) -> bool:
@@ -74,29 +142,25 @@ async def _is_empty(collection: Collection, engine: VectorEngine) -> bool:
         return False
 
 
-async def _why_apart(engine: VectorEngine, floor: Floor) -> str | None:
+async def _why_apart(engine: VectorEngine, collections: Collections, floor: Floor) -> str | None:
     try:
-        for collection in (*COLLECTIONS, PAIRING):
+        for collection in (*collections.all, PAIRING):
             await engine.open(collection)
         points = await engine.get(PAIRING, [_ID])
-    except Exception as error:  # another model, another layout, a broken file: all of it can be made again
+    except Exception as error:  # another layout, a broken file: all of it can be made again
         return f"the indexes cannot be used ({error})"
     row = await floor.tables.one(select(floor.tables.live(PairingRow)))
     if row is None or not points or points[0].payload.get("token") != row["token"]:
         return "the indexes and the tables have not met"
-    emptied = set((row["filled"] or "").split(",")) - {"", *(await filled(engine)).split(",")}
+    emptied = set((row["filled"] or "").split(",")) - {"", *(await filled(engine, collections)).split(",")}
     return f"empty, but were not: {', '.join(sorted(emptied))}" if emptied else None
 
 
-def _mark_everything(connection: Connection, floor: Floor, token: str) -> None:
+def _mark(connection: Connection, floor: Floor, kinds: Iterable[Kind]) -> None:
+    """Mark every row of these kinds dirty, beside what events have marked."""
     live, dirty = floor.tables.live, floor.tables.live(DirtyRow)
-    marked = (
-        ("sound", live(SoundRow).c.track_id),
-        ("track", live(ShelfRow).c.track_id),
-        ("user", live(HeardRow).c.user_id),
-    )
-    connection.execute(delete(dirty))
-    for kind, key in marked:
-        rows = select(literal(""), literal(kind), key, literal(0)).where(key.is_not(None)).distinct()
+    keys = {"sound": live(SoundRow).c.track_id, "track": live(ShelfRow).c.track_id, "user": live(HeardRow).c.user_id}
+    for kind in kinds:
+        connection.execute(delete(dirty).where(dirty.c.stream == "", dirty.c.kind == kind))
+        rows = select(literal(""), literal(kind), keys[kind], literal(0)).where(keys[kind].is_not(None)).distinct()
         connection.execute(insert(dirty).from_select(["stream", "kind", "id", "sequence"], rows))
-    Writer(connection, live(PairingRow)).upsert([{"id": _ID, "token": token, "filled": ""}])

@@ -8,10 +8,7 @@ import msgspec
 from sqlalchemy import RowMapping, select
 
 from tonetouch_recommend.indexes import (
-    FINGERPRINTS,
-    LYRICS,
-    TASTE,
-    TRACKS,
+    Collections,
     fits,
     halves,
     passage_id,
@@ -34,15 +31,16 @@ class Change(msgspec.Struct, frozen=True, eq=False):
     refused: Mapping[str, str] = {}
 
 
-async def pointing_sounds(ids: Sequence[str], floor: Floor) -> list[Change]:
+async def pointing_sounds(ids: Sequence[str], collections: Collections, floor: Floor) -> list[Change]:
     """Fingerprints that have a vector. A duplicate gives way to its original, which is found in its place."""
     sounds = floor.tables.live(SoundRow)
     rows = await floor.tables.all(select(sounds).where(sounds.c.track_id.in_(ids)))
     found = [row for row in rows if row["vector"] and row["duplicate_of"] is None]
-    return [await asyncio.to_thread(_change, FINGERPRINTS, ids, [(row, row) for row in found], _sound)]
+    pairs = [(row, row) for row in found]
+    return [await asyncio.to_thread(_change, collections.fingerprints, ids, pairs, _sound)]
 
 
-async def pointing_tracks(ids: Sequence[str], floor: Floor) -> list[Change]:
+async def pointing_tracks(ids: Sequence[str], collections: Collections, floor: Floor) -> list[Change]:
     """Descriptions and passages of tracks that are published; of others nothing."""
     shelf, embeddings = floor.tables.live(ShelfRow), floor.tables.live(EmbeddingRow)
     on_shelf = await floor.tables.all(select(shelf).where(shelf.c.track_id.in_(ids)))
@@ -52,24 +50,25 @@ async def pointing_tracks(ids: Sequence[str], floor: Floor) -> list[Change]:
     sung = [row for row in rows if row["kind"] == "lyrics"]
     passages = [passage_id(row["track_id"], row["passage"]) for row in sung]
     return [
-        await asyncio.to_thread(_change, TRACKS, ids, _paired(published, described), track_point),
-        await asyncio.to_thread(_change, LYRICS, passages, _paired(published, sung), passage_point),
+        await asyncio.to_thread(_change, collections.tracks, ids, _paired(published, described), track_point),
+        await asyncio.to_thread(_change, collections.lyrics, passages, _paired(published, sung), passage_point),
     ]
 
 
-async def pointing_users(ids: Sequence[str], floor: Floor) -> list[Change]:
+async def pointing_users(ids: Sequence[str], collections: Collections, floor: Floor) -> list[Change]:
     """The listeners' tastes."""
     points, refused = list[Point](), dict[str, str]()
+    tracks, tastes = collections.tracks, collections.taste
     for user_id in ids:
         plays = await plays_of(user_id, floor)
-        vectors = await vectors_of({play.track_id for play in plays}, floor)
+        vectors = await vectors_of({play.track_id for play in plays}, tracks, floor)
         if (vector := await asyncio.to_thread(taste, plays, vectors)) is None:
             continue
         try:
-            points.append(TASTE.admit(Point(user_id, vector, {"plays": len(plays)})))
+            points.append(tastes.admit(Point(user_id, vector, {"plays": len(plays)})))
         except UnfitPointError as error:
             refused[user_id] = str(error)
-    return [Change(TASTE, ids, points, refused)]
+    return [Change(tastes, ids, points, refused)]
 
 
 async def plays_of(user_id: str, floor: Floor) -> list[Play]:
@@ -81,20 +80,20 @@ async def plays_of(user_id: str, floor: Floor) -> list[Play]:
     return [Play(**{name: row[name] for name in names}) for row in rows]
 
 
-async def vectors_of(track_ids: Iterable[str], floor: Floor) -> dict[str, Vector]:
-    """The descriptions' vectors of those of the tracks that have one of our model, at length one."""
+async def vectors_of(track_ids: Iterable[str], tracks: Collection, floor: Floor) -> dict[str, Vector]:
+    """The descriptions' vectors of those of the tracks that have one of this model, at length one."""
     embeddings = floor.tables.live(EmbeddingRow)
     described = select(embeddings).where(embeddings.c.track_id.in_(list(track_ids)))
     rows = await floor.tables.all(described.where(embeddings.c.kind == "description"))
-    return await asyncio.to_thread(_units, rows)
+    return await asyncio.to_thread(_units, rows, tracks)
 
 
-def _units(rows: Iterable[RowMapping]) -> dict[str, Vector]:
+def _units(rows: Iterable[RowMapping], tracks: Collection) -> dict[str, Vector]:
     found = {}
     for row in rows:
-        if fits(row, TRACKS):
+        if fits(row, tracks):
             try:
-                found[str(row["track_id"])] = TRACKS.unit(halves(row["vector"]))
+                found[str(row["track_id"])] = tracks.unit(halves(row["vector"]))
             except UnfitPointError:  # it was refused and reported when its point was to be made
                 continue
     return found
@@ -116,12 +115,12 @@ def _change(
                 raise UnfitPointError(f"made by {embedding['model']}, not by {collection.model}")
             points.append(collection.admit(make(described, embedding)))
         except UnfitPointError as error:
-            refused[_id_of(embedding, collection)] = str(error)
+            refused[_id_of(embedding)] = str(error)
     return Change(collection, ids, points, refused)
 
 
-def _id_of(row: RowMapping, collection: Collection) -> str:
-    return passage_id(row["track_id"], row["passage"]) if collection is LYRICS else str(row["track_id"])
+def _id_of(row: RowMapping) -> str:
+    return passage_id(row["track_id"], row["passage"]) if row.get("kind") == "lyrics" else str(row["track_id"])
 
 
 def _sound(row: RowMapping, _: RowMapping) -> Point:

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, select
 from tonetouch_contracts.finding import MakeForYou, Mix, MixTrack
 from tonetouch_contracts.identity import TrackId, derived
 from tonetouch_contracts.message import Page
-from tonetouch_recommend.indexes import TASTE, TRACKS, on_offer
+from tonetouch_recommend.indexes import on_offer
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.learning import ShelfRow
 from tonetouch_recommend.mixing import HANDFUL, Candidate, because, in_turn, spoken_for
@@ -40,7 +40,7 @@ async def make_for_you(command: MakeForYou, floor: Floor) -> Page[Mix]:
     indexes = floor.get(Indexes)
     await indexes.settled("user")
     plays = await plays_of(command.user_id, floor)
-    taste = await indexes.engine.get(TASTE, [command.user_id]) if plays else []
+    taste = await indexes.engine.get(indexes.collections.taste, [command.user_id]) if plays else []
     mix = await _around(taste[0].vector, plays, command, floor) if taste else await _newest(bool(plays), command, floor)
     return Page(items=(mix,))
 
@@ -51,7 +51,8 @@ async def _around(taste: Vector, plays: Sequence[Play], command: MakeForYou, flo
     again = {hit.id for hit in known}
     candidates = [_candidate(hit, shelf[hit.id]) for hit in (*fresh, *known) if hit.id in shelf]
     chosen = in_turn(candidates, command.limit)
-    liked = await vectors_of([track for track, weight in weights(plays).items() if weight > 0], floor)
+    tracks_index = floor.get(Indexes).collections.tracks
+    liked = await vectors_of([track for track, weight in weights(plays).items() if weight > 0], tracks_index, floor)
     reasons = {one.track_id: because(one, liked) for one in chosen}
     names = await _titles(spoken_for(reasons.values()), floor)
     reason = _reason(names, sum(one.track_id in again for one in chosen))
@@ -66,17 +67,18 @@ async def _candidates(
     taste: Vector, plays: Sequence[Play], command: MakeForYou, floor: Floor
 ) -> tuple[list[Hit], list[Hit]]:
     """What was not played lately, nearest first; and where that is no handful what was, longest ago first."""
-    engine, where = floor.get(Indexes).engine, on_offer(command.region, command.explicit_allowed)
+    indexes, where = floor.get(Indexes), on_offer(command.region, command.explicit_allowed)
+    engine, tracks = indexes.engine, indexes.collections.tracks
     since = stamp(floor.clock.now() - RESTING)
     resting = {play.track_id for play in plays[:MOST_RESTING] if play.at >= since}
     # More than are asked for: three of one artist in a row make room for others.
     most = min(LARGEST_LIMIT, 3 * command.limit)
-    fresh = await engine.query(TRACKS, taste, limit=most, where=where, exclude=resting, with_vectors=True)
+    fresh = await engine.query(tracks, taste, limit=most, where=where, exclude=resting, with_vectors=True)
     if len(fresh) >= min(HANDFUL, command.limit):
         return fresh, []
     last_played = {play.track_id: play.at for play in reversed(plays)}
     found = {hit.id for hit in fresh}
-    known = await engine.query(TRACKS, taste, limit=most, where=where, exclude=found, with_vectors=True)
+    known = await engine.query(tracks, taste, limit=most, where=where, exclude=found, with_vectors=True)
     known = [hit for hit in known if hit.id in resting]
     return fresh, sorted(known, key=lambda hit: (last_played[hit.id], hit.id))
 

@@ -5,7 +5,7 @@ Like means: described by similar facts (tempo, moods, key, energy, genre, names)
 
 from tonetouch_contracts.finding import FindSimilar, Found
 from tonetouch_contracts.message import Page
-from tonetouch_recommend.indexes import TRACKS, on_offer
+from tonetouch_recommend.indexes import on_offer
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.searching import Ranked, depth, page_of
 from tonetouch_runtime import Floor, Refused, Router
@@ -19,11 +19,12 @@ async def find_similar(command: FindSimilar, floor: Floor) -> Page[Found]:
     deep = depth(command.limit, command.cursor)
     indexes = floor.get(Indexes)
     await indexes.settled("track")
-    points = await indexes.engine.get(TRACKS, [command.track_id])
+    tracks = indexes.collections.tracks
+    points = await indexes.engine.get(tracks, [command.track_id])
     if not points:
         raise Refused("not_found", f"There is no published track {command.track_id}.")
     hits = await indexes.engine.query(
-        TRACKS,
+        tracks,
         points[0].vector,
         limit=deep,
         where=on_offer(command.region, command.explicit_allowed),

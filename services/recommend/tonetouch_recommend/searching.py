@@ -29,7 +29,7 @@ from sqlalchemy import (
 from tonetouch_contracts.finding import Found, SearchTracks
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.message import Page
-from tonetouch_recommend.indexes import LYRICS, TRACKS, on_offer, passage_of
+from tonetouch_recommend.indexes import EMBEDDED_FOR, on_offer, passage_of
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.learning import EmbeddingRow, ShelfRow, name_key
 from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Hit, Vector
@@ -38,6 +38,7 @@ from tonetouch_runtime.ai import AIInputRefused, TextToEmbed, Whose
 
 router = Router()
 
+FEATURE: Final = "search"
 MOST_CHARACTERS: Final = 500
 MARGIN: Final = 10
 """How much further than its end a page looks: what lies deeper ranks behind it, but for a passage that very many
@@ -67,10 +68,11 @@ async def search_tracks(command: SearchTracks, floor: Floor) -> Page[Found]:
 
 async def find(command: SearchTracks, vector: Vector, floor: Floor) -> Page[Found]:
     """The page for a sentence whose vector is known."""
-    engine, where = floor.get(Indexes).engine, on_offer(command.region, command.explicit_allowed)
+    indexes, where = floor.get(Indexes), on_offer(command.region, command.explicit_allowed)
+    engine, collections = indexes.engine, indexes.collections
     deep = depth(command.limit, command.cursor)
-    described = await engine.query(TRACKS, vector, limit=deep, where=where, with_payload=False)
-    sung = await engine.query(LYRICS, vector, limit=deep, where=where, with_payload=False)
+    described = await engine.query(collections.tracks, vector, limit=deep, where=where, with_payload=False)
+    sung = await engine.query(collections.lyrics, vector, limit=deep, where=where, with_payload=False)
 
     def look_up(connection: Connection) -> Page[Found]:
         shown = page_of(ranked(_named(command, floor, connection), described, sung), command.limit, command.cursor)
@@ -138,13 +140,18 @@ def _start(cursor: str | None) -> int:
 
 async def _meaning(text: str, floor: Floor) -> Vector:
     # What a person types is theirs: the answer is shared with nobody and the text is kept nowhere.
-    whose = Whose(feature="search", subject="search", share=False, keep_input=False)
+    whose = Whose(feature=FEATURE, subject="search", share=False, keep_input=False)
     try:
         [answer] = await floor.ai.embed([TextToEmbed(text=text, subject="search")], whose)
     except AIInputRefused as error:
         raise Refused("invalid", str(error)) from None
-    if (answer.model, answer.dimension) != (TRACKS.model, TRACKS.dimension):
-        raise Unavailable(f"search speaks {answer.model}, and the index {TRACKS.model}: it has to be built anew")
+    tracks = floor.get(Indexes).collections.tracks
+    if (answer.model, answer.dimension) != (tracks.model, tracks.dimension):
+        raise Unavailable(
+            f"A search was embedded by {answer.model} in {answer.dimension} numbers, and the tracks by {tracks.model} "
+            f"in {tracks.dimension}: the routing table (TONETOUCH_AI_ROUTES) has to give the features {FEATURE} and "
+            f"{EMBEDDED_FOR} one and the same embedding model."
+        )
     return answer.vector
 
 
