@@ -50,7 +50,8 @@ async def test_an_attempt_whose_end_the_table_has_not_seen_is_not_closed(floor: 
     await floor.log.pour(started("j1", started_at=LONG_AGO))
     await floor.seen(await floor.log.pour(recorded("j1", started_at=LONG_AGO)))
     table = floor.tables.live(AIJobRow)
-    await floor.read.write(lambda connection: connection.execute(update(table).values(outcome=RUNNING)))
+    lagging = update(table).values(outcome=RUNNING, recorded_at=None)
+    await floor.read.write(lambda connection: connection.execute(lagging))
     assert await floor.get(Sweep).once() == 0
     assert len(await ends(floor, "j1")) == 1
 

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from tonetouch_ai_ledger.asking import Group, groups, is_of, lines_wanted
 from tonetouch_ai_ledger.reporting import table_for
 from tonetouch_contracts.ledger import Caching, CachingLine, GroupBy, ShowCaching
-from tonetouch_runtime import Floor, Refused, Router
+from tonetouch_runtime import Floor, Misconfigured, Refused, Router
 from tonetouch_runtime.ai.pricing import PriceBook
 
 router = Router()
@@ -45,7 +45,7 @@ async def show_caching(command: ShowCaching, floor: Floor) -> Caching:
     parts = await floor.tables.all(
         query.where(*is_of(table, command.which, in_rows=False)).group_by(*(column.element for column in finest))
     )
-    book = await asyncio.to_thread(PriceBook.load, floor.settings.ai_prices)
+    book = await _book(floor)
     by_group: dict[Group, list[Mapping[Any, Any]]] = {}
     for part in parts:
         by_group.setdefault(tuple(part[column.name] or None for column in asked), []).append(part)
@@ -53,6 +53,14 @@ async def show_caching(command: ShowCaching, floor: Floor) -> Caching:
     lines = tuple(_line(group, by_group[group], book) for group in ordered)
     total = _line((None,) * len(asked), parts, book)
     return Caching(group_by=command.group_by, lines=lines[:limit], total=total)
+
+
+async def _book(floor: Floor) -> PriceBook:
+    """The prices as they stand in their file now."""
+    try:
+        return await asyncio.to_thread(PriceBook.load, floor.settings.ai_prices)
+    except Misconfigured as error:
+        raise Refused("invalid", str(error), "Correct the file of prices.") from error
 
 
 def _line(group: Group, parts: Sequence[Mapping[Any, Any]], book: PriceBook) -> CachingLine:

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import select
 
 from tonetouch_ai_ledger.job import Job, close
-from tonetouch_ai_ledger.recording import RUNNING, AIJobRow
+from tonetouch_ai_ledger.recording import AIJobRow
 from tonetouch_runtime import Floor, ObjectStoreUnavailable, Unavailable, stamp
 from tonetouch_runtime.ai.caching import closing
 
@@ -48,7 +48,7 @@ class Sweep:
         overdue = stamp(self._floor.clock.now() - self._older_than)
         forsaken = (
             select(jobs.c.job_id, jobs.c.attempt)
-            .where(jobs.c.outcome == RUNNING)
+            .where(jobs.c.recorded_at.is_(None))
             .where(jobs.c.started_at < overdue)
             .order_by(jobs.c.started_at)
             .limit(MOST_AT_ONCE)
