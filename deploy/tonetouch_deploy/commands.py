@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tonetouch_deploy.ai_checking import all_checks, check_table, installation, waiting_for
 from tonetouch_deploy.composing import SERVICES, health_probe, provisioning_command, service_environment
 from tonetouch_deploy.finding import find_audio
 from tonetouch_deploy.ledger import ledger
@@ -29,7 +28,6 @@ from tonetouch_deploy.showing import ending_table, file_progress, process_table,
 from tonetouch_deploy.supervising import Row
 from tonetouch_deploy.up import run_up
 from tonetouch_deploy.uploading import upload as upload_files
-from tonetouch_runtime import TonetouchError
 
 app = typer.Typer(
     help="Tone Touch Music on one machine.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -142,6 +140,10 @@ def clean(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = F
 @app.command("ai-check")
 def ai_check() -> None:
     """Make one small call for each AI task: what came back, from which target, what it cost. Fails if one fails."""
+    # The client takes seconds to load, for which no other command should wait.
+    from tonetouch_deploy.ai_checking import all_checks, check_table, installation, waiting_for
+    from tonetouch_runtime import TonetouchError
+
     console = Console()
     try:
         with console.status("Asking one question of each task ..."):
