@@ -80,11 +80,19 @@ async def refresh(task: Task, floor: Floor) -> None:
     state = (await floor.log.transact("AGENTS", night, Refresh(), partial(begin, begun=begun))).state
     if state.completed:
         return
+    if not state.reached:
+        await _have_caught_up(floor)
     if await _are_written(state.waiting, night, floor) and not await _refresh_chunk(night, state.reached, floor):
         ended = await floor.log.transact("AGENTS", night, Refresh(), partial(complete, at=now))
         log.info("refresh_completed", night=night, contexts=ended.state.contexts, texts=ended.state.asked)
         return
     raise NotNow(PAUSE_SECONDS)
+
+
+async def _have_caught_up(floor: Floor) -> None:
+    """Wait for the tables: after a start they may be empty still. Raises NotNow, to be called again."""
+    catalog = await floor.bus.jetstream.stream_info("CATALOG")
+    await floor.seen({"CATALOG": catalog.state.last_seq})
 
 
 async def _refresh_chunk(night: str, after: str, floor: Floor) -> bool:
