@@ -24,7 +24,7 @@ from tonetouch_runtime._clock import Clock, stamp
 from tonetouch_runtime._log import Log
 from tonetouch_runtime.ai.accounting import Job
 from tonetouch_runtime.ai.errors import AIBudgetSpent
-from tonetouch_runtime.ai.pacing import Shares
+from tonetouch_runtime.ai.shares import Shares
 from tonetouch_runtime.errors import TonetouchError, Unavailable
 
 REFRESH_SECONDS = 5.0

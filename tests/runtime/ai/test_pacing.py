@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tonetouch_contracts.job import Priority
-from tonetouch_runtime.ai.pacing import Limit, Pace
+from tonetouch_runtime.ai.pace import Limit, Pace
 
 NOW = datetime(2026, 11, 22, 15, 0, tzinfo=UTC).timestamp()
 PATIENCE = 60.0

@@ -14,7 +14,8 @@ from tonetouch_contracts.job import Priority
 from tonetouch_contracts.manifest import AI_SHARES
 from tonetouch_runtime import Bus, Settings, Unavailable
 from tonetouch_runtime.ai.errors import ProviderFailed
-from tonetouch_runtime.ai.pacing import Limit, Pacer, Waited
+from tonetouch_runtime.ai.pace import Limit
+from tonetouch_runtime.ai.pacing import Pacer, Waited
 from tonetouch_runtime.ai.providers.provider import Target
 from tonetouch_runtime.provisioning import apply
 
