@@ -21,7 +21,9 @@ _AHEAD: Mapping[Priority, float] = {"interactive": float("inf"), "refresh": 0.75
 _BACK_OFF: Mapping[Reason, tuple[float, float]] = {"rate_limited": (5.0, 60.0), "out_of_capacity": (1.0, 30.0)}
 """The first pause and the longest, in seconds, where a provider does not say how long."""
 
-_FORGOTTEN_AFTER_SECONDS = 120.0
+FORGOTTEN_AFTER_SECONDS = 120.0
+"""After a pause so long ago the next one is a first one again."""
+
 _DAY_SECONDS = 86_400
 
 
@@ -94,7 +96,7 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         in_pause = now < self.paused_until
         if in_pause and retry_after is None:
             return self
-        forgotten = now - max(self.refused_at, self.paused_until) > _FORGOTTEN_AFTER_SECONDS
+        forgotten = now - max(self.refused_at, self.paused_until) > FORGOTTEN_AFTER_SECONDS
         refusals = self.refusals if in_pause else 1 if forgotten else self.refusals + 1
         if retry_after is None:
             first, longest = _BACK_OFF[reason]

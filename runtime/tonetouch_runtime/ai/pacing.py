@@ -26,7 +26,7 @@ import structlog
 from tonetouch_contracts.job import Priority
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime.ai.errors import ProviderFailed
-from tonetouch_runtime.ai.pace import Limit, Pace, Reason
+from tonetouch_runtime.ai.pace import FORGOTTEN_AFTER_SECONDS, Limit, Pace, Reason
 from tonetouch_runtime.ai.providers.provider import Target
 from tonetouch_runtime.ai.shares import Shares
 from tonetouch_runtime.errors import Unavailable
@@ -335,7 +335,7 @@ class _Line:
 
     async def _change(self, pace: Pace) -> bool:
         """Compare and set."""
-        lives = max(pace.free_at, pace.paused_until) - self._clock() + _FORGOTTEN_AFTER_SECONDS
+        lives = max(pace.free_at, pace.paused_until) - self._clock() + FORGOTTEN_AFTER_SECONDS
         body = msgspec.json.encode(pace)
         sequence = await self._shares.swap(self._key, body, expected=self._sequence, seconds=lives)
         if sequence is None:
