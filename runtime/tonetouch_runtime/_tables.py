@@ -210,6 +210,10 @@ def is_passing(error: Exception) -> bool:
     return isinstance(error, PoolTimeout)
 
 
+_COUNTED = {"preserve_rowcount": True}
+"""Of an insert SQLAlchemy forgets how many rows it wrote, unless it is asked to remember."""
+
+
 class Writer:
     """What a projection writes with: one live table, inside the transaction of the batch."""
 
@@ -272,8 +276,10 @@ class Writer:
             return self._run(prepared.executions([tuple(row[name] for name in prepared.order) for row in rows]))
         if write.may_go_at_once and len({tuple(row[key] for key in self._keys) for row in rows}) == len(rows) > 1:
             values = [tuple(row[name] for name in write.names) for row in rows]
-            return int(self._connection.execute(*self._at_once(write, values)).rowcount)
-        return int(self._connection.execute(write.statement(insert_into(self._connection, self.table)), rows).rowcount)
+            statement, argument = self._at_once(write, values)
+            return int(self._connection.execute(statement, argument, execution_options=_COUNTED).rowcount)
+        statement = write.statement(insert_into(self._connection, self.table))
+        return int(self._connection.execute(statement, rows, execution_options=_COUNTED).rowcount)
 
     def _at_once(self, write: "_Write", rows: Sequence[tuple[Any, ...]]) -> tuple[Any, dict[str, str]]:
         """The statement that writes all rows in one step of PostgreSQL, and its argument: the rows as JSON."""
