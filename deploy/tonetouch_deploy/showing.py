@@ -37,6 +37,7 @@ def say_where(console: Console, record: RunRecord, data_folder: Path) -> None:
     lines = [
         ("API", f"{record.api_url}/api/v1"),
         ("API docs", f"{record.api_url}/docs"),
+        ("AI ledger", f"{record.api_url}/ledger"),
         ("admin token", record.admin_token),
         ("data folder", str(data_folder)),
     ]
