@@ -8,14 +8,12 @@ import asyncio
 import time
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import msgspec
 import structlog
 
-from tonetouch_contracts.identity import JobId, derived
 from tonetouch_contracts.job import CacheClass, JobRecorded
 from tonetouch_runtime._clock import Clock, stamp
 from tonetouch_runtime._log import Log
@@ -23,7 +21,8 @@ from tonetouch_runtime.ai.accounting import NOTHING, Ending, Job, in_words, mill
 from tonetouch_runtime.ai.budgeting import BudgetSpent
 from tonetouch_runtime.ai.caching import Answers, KeptAnswer, answer_key
 from tonetouch_runtime.ai.errors import AIUnavailable, ProviderFailed
-from tonetouch_runtime.ai.flight import Lease, Leases
+from tonetouch_runtime.ai.flights import Ask, Departed, Flight, Landed
+from tonetouch_runtime.ai.leases import Lease, Leases
 from tonetouch_runtime.ai.sharing import merged, parted
 from tonetouch_runtime.ai.streaming import Live, whole
 from tonetouch_runtime.ai.tasks import AnyRequest
@@ -37,67 +36,6 @@ MOST_TRIES = 4
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
-    """A question to be answered and accounted for. `input_body` is kept beside the answer unless it is None.
-
-    With `live` the answer can be read while it comes.
-    """
-
-    request: AnyRequest
-    job: Job
-    share: bool
-    input_body: bytes | None
-    live: Live | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landed:
-    """An answer, and how it was come by."""
-
-    answer: KeptAnswer
-    cache: CacheClass
-
-
-@dataclass(slots=True, kw_only=True)
-class _Flight:
-    """One question on its way. `job` is the attempt under way: the asked one first, then those that make up for it.
-
-    `started_at` says that the model may have been reached, `accounted` that the log was given the end of the attempt.
-    """
-
-    ask: Ask
-    job: Job
-    landing: asyncio.Future[Landed]
-    lease: Lease | None = None
-    began: float = field(default_factory=time.perf_counter)
-    started_at: str | None = None
-    accounted: bool = False
-
-    @property
-    def input_hash(self) -> str:
-        return self.job.input_hash
-
-    def take(self, way: Way, number: int) -> None:
-        """Go this way: the first as the attempt that was asked for, each later one as a job that makes up for it."""
-        made_up: dict[str, Any] = {}
-        if number:
-            asked = self.ask.job
-            job_id = derived("retry", asked.job_id, str(asked.attempt), str(number))
-            made_up = {"job_id": JobId(job_id), "attempt": 1, "retry_of": asked.job_id}
-        self.job = msgspec.structs.replace(self.ask.job, **way.of_the_job(), **made_up)
-        self.began, self.started_at, self.accounted = time.perf_counter(), None, False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Departed:
-    """Questions asked together, each with the flight that answers it and whether that was made for it."""
-
-    boarded: Sequence[tuple[Ask, _Flight, bool]]
-    began: float
-    at: str
-
-
 class Calls:
     """All calls of one process. Questions that are the same fly together."""
 
@@ -107,7 +45,7 @@ class Calls:
         self._answers = answers
         self._leases = leases
         self._upstream = upstream
-        self._flying: dict[str, _Flight] = {}
+        self._flying: dict[str, Flight] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def make(self, asks: Sequence[Ask], *, at_most: int = 1) -> list[Landed]:
@@ -127,15 +65,15 @@ class Calls:
             flight.landing.add_done_callback(partial(_tell, ask.live))
         return flight.ask.live or ask.live, self._land(departed)
 
-    def _depart(self, asks: Sequence[Ask], at_most: int) -> "_Departed":
+    def _depart(self, asks: Sequence[Ask], at_most: int) -> Departed:
         boarded = [(ask, *self._board(ask)) for ask in asks]
         if leading := [flight for _, flight, leads in boarded if leads]:
             task = asyncio.create_task(self._lead(leading, at_most))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return _Departed(boarded=boarded, began=time.perf_counter(), at=self._now())
+        return Departed(boarded=boarded, began=time.perf_counter(), at=self._now())
 
-    async def _land(self, departed: "_Departed") -> list[Landed]:
+    async def _land(self, departed: Departed) -> list[Landed]:
         boarded = departed.boarded
         if boarded:
             await asyncio.wait([flight.landing for _, flight, _ in boarded])
@@ -145,18 +83,18 @@ class Calls:
             await self._log.pour(*rows)
         return [_seen_by(flight.landing.result(), leads) for _, flight, leads in boarded]
 
-    def _board(self, ask: Ask) -> tuple[_Flight, bool]:
+    def _board(self, ask: Ask) -> tuple[Flight, bool]:
         """The flight that answers a question, and whether it was made for it."""
         if ask.share and (flying := self._flying.get(ask.job.input_hash)):
             return flying, False
         landing: asyncio.Future[Landed] = asyncio.get_running_loop().create_future()
-        flight = _Flight(ask=ask, job=ask.job, landing=landing)
+        flight = Flight(ask=ask, job=ask.job, landing=landing)
         if ask.share:
             self._flying[flight.input_hash] = flight
         landing.add_done_callback(lambda done: self._landed(flight, done))
         return flight, True
 
-    def _landed(self, flight: _Flight, landing: asyncio.Future[Landed]) -> None:
+    def _landed(self, flight: Flight, landing: asyncio.Future[Landed]) -> None:
         if self._flying.get(flight.input_hash) is flight:
             del self._flying[flight.input_hash]
         if not landing.cancelled():
@@ -165,7 +103,7 @@ class Calls:
         if flight.ask.live is not None:
             _tell(flight.ask.live, landing)
 
-    async def _lead(self, flights: Sequence[_Flight], at_most: int) -> None:
+    async def _lead(self, flights: Sequence[Flight], at_most: int) -> None:
         await asyncio.gather(*(self._go([flight], self._look(flight)) for flight in flights))
         flying = [flight for flight in flights if not flight.landing.done()]
         asking = [flight for flight in flying if flight.lease or not flight.ask.share]
@@ -177,7 +115,7 @@ class Calls:
             *(self._go([flight], self._wait(flight)) for flight in waiting),
         )
 
-    async def _go(self, flights: Sequence[_Flight], way: Coroutine[Any, Any, None]) -> None:
+    async def _go(self, flights: Sequence[Flight], way: Coroutine[Any, Any, None]) -> None:
         """Go a way that ends in landings. What goes wrong on it is recorded, and told to those who wait."""
         try:
             await way
@@ -193,7 +131,7 @@ class Calls:
                 flight.landing.cancel()
             raise
 
-    async def _look(self, flight: _Flight) -> None:
+    async def _look(self, flight: Flight) -> None:
         """Find the answer, or take the lease to ask for it, or neither: somebody else is asking."""
         if not flight.ask.share:
             return
@@ -221,7 +159,7 @@ class Calls:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _wait(self, flight: _Flight) -> None:
+    async def _wait(self, flight: Flight) -> None:
         """Until another process has the answer, or has given up or died: then it is ours to ask."""
         delay = FIRST_LOOK_SECONDS
         while flight.lease is None:
@@ -232,7 +170,7 @@ class Calls:
             flight.lease = await self._leases.take(flight.input_hash)
         await self._ask([flight])
 
-    async def _found(self, flight: _Flight, cache: CacheClass) -> bool:
+    async def _found(self, flight: Flight, cache: CacheClass) -> bool:
         kept = await self._answers.find(flight.input_hash)
         if kept is None:
             return False
@@ -246,7 +184,7 @@ class Calls:
         flight.landing.set_result(Landed(answer=kept, cache=cache))
         return True
 
-    async def _ask(self, group: Sequence[_Flight]) -> None:
+    async def _ask(self, group: Sequence[Flight]) -> None:
         """Ask for a group of questions in one call, of one target after the other until one answers."""
         request, asked = merged([flight.ask.request for flight in group]), group[0].ask
         failed: dict[str, str] = {}
@@ -282,7 +220,7 @@ class Calls:
         failed.clear()  # nobody else can: the same ones once more, at the pace they asked for
         return await self._upstream.choose(request, job)
 
-    async def _attempt(self, group: Sequence[_Flight], request: AnyRequest, way: Way) -> None:
+    async def _attempt(self, group: Sequence[Flight], request: AnyRequest, way: Way) -> None:
         """One call upstream: started before, kept and recorded after."""
         asked = group[0]
         async with self._upstream.turn(way, asked.job, request) as turn:
@@ -312,7 +250,7 @@ class Calls:
         for flight, answer in zip(group, answers, strict=True):
             flight.landing.set_result(Landed(answer=answer, cache="miss"))
 
-    async def _keep(self, flight: _Flight, answer: KeptAnswer) -> str | None:
+    async def _keep(self, flight: Flight, answer: KeptAnswer) -> str | None:
         """Keep an answer for the next one who asks, if it may be."""
         output_ref = None
         if flight.ask.share:
@@ -329,19 +267,19 @@ class Calls:
         if ask.input_body is not None:
             await self._answers.keep_input(ask.job.input_hash, ask.input_body)
 
-    async def _record(self, flights: Sequence[_Flight], rows: Sequence[JobRecorded]) -> None:
+    async def _record(self, flights: Sequence[Flight], rows: Sequence[JobRecorded]) -> None:
         """Give the ends of attempts to the log. Where its answer is lost they may be there: nobody says them again."""
         for flight in flights:
             flight.accounted = True
         await self._log.pour(*rows)
 
-    async def _record_failure(self, flights: Sequence[_Flight], error: Exception) -> None:
+    async def _record_failure(self, flights: Sequence[Flight], error: Exception) -> None:
         open_ = [flight for flight in flights if not flight.accounted]
         # What cannot be recorded either is closed by the sweeper; the caller is told the first error, not this one.
         with suppress(TonetouchError):
             await self._record(open_, [self._failed(flight, error) for flight in open_])
 
-    def _failed(self, flight: _Flight, error: Exception) -> JobRecorded:
+    def _failed(self, flight: Flight, error: Exception) -> JobRecorded:
         now = self._now()
         latency_ms = milliseconds_since(flight.began)
         if flight.started_at is None:
@@ -358,7 +296,7 @@ class Calls:
             recorded_at=now,
         )
 
-    def _joined(self, ask: Ask, flight: _Flight, began: float, started_at: str) -> JobRecorded:
+    def _joined(self, ask: Ask, flight: Flight, began: float, started_at: str) -> JobRecorded:
         """The row of one who waited for another's flight."""
         if (error := flight.landing.exception()) is None:
             landed = flight.landing.result()
@@ -398,7 +336,7 @@ def _tell(live: Live, landing: asyncio.Future[Landed]) -> None:
     live.end()
 
 
-def _kept(flight: _Flight, result: Any, ending: Ending, started_at: str) -> KeptAnswer:
+def _kept(flight: Flight, result: Any, ending: Ending, started_at: str) -> KeptAnswer:
     return KeptAnswer(job=flight.job, result=result, ending=ending, started_at=started_at)
 
 

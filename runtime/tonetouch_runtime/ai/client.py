@@ -19,9 +19,10 @@ from tonetouch_runtime._objects import Objects
 from tonetouch_runtime.ai.accounting import Job, Step, accounted
 from tonetouch_runtime.ai.asking import MOST_TEXTS, Answered, Embedded, Question, TextToEmbed, Whose, digest
 from tonetouch_runtime.ai.caching import Answers, input_key
-from tonetouch_runtime.ai.calling import Ask, Calls, Landed
+from tonetouch_runtime.ai.calling import Calls
 from tonetouch_runtime.ai.errors import AIInputRefused
-from tonetouch_runtime.ai.flight import LEASE_SECONDS, Leases
+from tonetouch_runtime.ai.flights import Ask, Landed
+from tonetouch_runtime.ai.leases import LEASE_SECONDS, Leases
 from tonetouch_runtime.ai.streaming import Live, Streamed
 from tonetouch_runtime.ai.tasks import AnyRequest, Chat, Embeddings, EmbeddingsResult, Request, Result
 from tonetouch_runtime.ai.upstream import Upstream

@@ -26,7 +26,7 @@ from tests.runtime.ai.clients import (
 )
 from tonetouch_contracts.manifest import AI_LEASES
 from tonetouch_runtime import ManifestDiffers, Settings, Unavailable
-from tonetouch_runtime.ai.flight import Leases
+from tonetouch_runtime.ai.leases import Leases
 from tonetouch_runtime.provisioning import apply, check
 
 SHORT_SECONDS = 1.5
