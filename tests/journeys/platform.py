@@ -120,12 +120,12 @@ class Platform:
 
 
 @contextlib.contextmanager
-def running_platform(data: Path, *arguments: str) -> Iterator[Platform]:
-    """``tonetouch up`` on a data folder, stopped in order at the end of the block."""
+def running_platform(data: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Iterator[Platform]:
+    """``tonetouch up`` on a data folder with these settings, stopped in order at the end of the block."""
     data.mkdir(parents=True, exist_ok=True)
     output = data.parent / f"{data.name}.out"
     (data / "run.json").unlink(missing_ok=True)
-    environment = {**os.environ, "TONETOUCH_DATA": str(data)}
+    environment = {**os.environ, **(settings or {}), "TONETOUCH_DATA": str(data)}
     command = [sys.executable, "-m", "tonetouch_deploy.commands", "up", *arguments]
     with output.open("ab") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, preexec_fn=hear_ctrl_c)
