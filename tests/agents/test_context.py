@@ -83,15 +83,17 @@ def test_unknown_and_guessed_things_are_no_facts() -> None:
 
 
 def test_a_large_catalogue_makes_no_larger_a_context() -> None:
-    """Tracks beyond the fortieth are only counted, and lyrics are cut."""
+    """Tracks beyond the first ones are only counted, and lyrics are cut."""
     tracks = rows(500)
-    known = of_artist(ARTIST, [ALBUM], tracks)
+    tracks = [one | {"moods": ["calm", "warm", "dark", "sad"]} for one in tracks]
+    albums = [ALBUM | {"album_id": f"a{number}", "title": f"Album {number}"} for number in range(500)]
+    known = of_artist(ARTIST, albums, tracks)
     names = {one.name for one in known}
     assert f"track_{MOST_TRACKS}_title" in names
     assert f"track_{MOST_TRACKS + 1}_title" not in names
     lyrics = {f"track_{number}": "la " * 5_000 for number in range(1, 501)}
     context = compose("artist:a", known, lyrics, {})
-    assert len(context.facts) <= 500
+    assert len(context.facts) + len(of_track(tracks[0])) <= 500
     assert len(context.text) < 110_000
     assert all(len(words) <= MOST_OF_LYRICS for words in context.lyrics)
 

@@ -1,6 +1,7 @@
 """Texts are written, checked, and can be traced."""
 
 import asyncio
+import json
 
 import pytest
 
@@ -192,6 +193,21 @@ async def test_requests_about_one_album_begin_alike_and_the_first_goes_alone(mod
     shared = first[: first.index("You describe") if "You describe" in first else first.index("You write")]
     assert len(shared) > 500
     assert second.startswith(shared)
+
+
+async def test_a_text_about_a_track_may_stand_on_its_album_too(modelled: Floor, model: Model) -> None:
+    """Its context is the beginning of the request once there is one; the ledger keeps all of its facts."""
+    await publish(modelled, track(1), track(2))
+    model.plan = saying(("It dates from 1998.", "year"))
+    review = await write(modelled, "album_review", ALBUM)
+    model.plan = saying(("“Night Bus” is the one that opens “Winter Light”.", "opening title album"))
+    text = await write(modelled, "about_track", f"track:{track(1).track_id}")
+    assert text.provider == "openai"
+    assert text.context_sha256 == review.context_sha256
+    assert {fact.id[0] for fact in text.facts} == {"F", "T"}
+    (row,) = await rows(modelled, text.job_id)
+    kept = json.loads(await modelled.objects.get(row.input_ref or "", max_bytes=1 << 20))
+    assert {fact.id for fact in text.facts} <= {fact["id"] for fact in kept["request"]["facts"]}
 
 
 async def test_nobody_writes_of_what_is_not_there(floor: Floor) -> None:

@@ -6,7 +6,7 @@ decides. A killed writer's ask comes back by itself, under the next attempt of i
 """
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -184,9 +184,16 @@ def _request(draft: Draft) -> Chat:
         max_tokens=draft.prompt.max_tokens,
         seed=draft.seed,
         schema=SCHEMA,
-        facts=tuple(Fact(one.id, one.name, one.value) for one in draft.told),
+        facts=tuple(_given(draft)),
         template=template_of(draft.asked.kind, draft.told),
     )
+
+
+def _given(draft: Draft) -> Iterator[Fact]:
+    """All facts, so that the ledger can look up what a sentence cites; patterns are filled with those that are told."""
+    told = {one.id for one in draft.told}
+    for one in draft.facts:
+        yield Fact(one.id, one.name if one.id in told else f"beside_{one.name}", one.value)
 
 
 def _value(name: str, asked: CopyAsked) -> str:
