@@ -63,6 +63,20 @@ async def test_why_a_text_says_what_it_says(floor: Floor) -> None:
     assert not found.input_cut
 
 
+async def test_a_long_input_is_cut_and_says_so(floor: Floor) -> None:
+    """An answer fits into one message of the bus, whatever the input is made of; the whole lies where it says."""
+    long = msgspec.structs.replace(QUESTION, context='"\\é' * 100_000)
+    answered = await floor.ai.ask(long, ABOUT)
+    await floor.seen({"AI": (await floor.log.history("AI", answered.job_id))[-1].sequence})
+    found = await trace(floor, answered.job_id)
+    assert found.input_cut
+    assert found.input_ref is not None
+    whole = await floor.objects.get(found.input_ref, max_bytes=1 << 22)
+    assert found.input is not None
+    assert whole.startswith(found.input.encode())
+    assert len(found.input) > 100_000
+
+
 async def test_one_sentence_is_found_by_its_words(floor: Floor) -> None:
     """Why does this text say 1994?"""
     answered = await written(floor)

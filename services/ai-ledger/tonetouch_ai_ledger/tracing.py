@@ -18,8 +18,8 @@ from tonetouch_runtime.ai.caching import Answers, KeptAnswer
 router = Router()
 
 MOST_INPUT_BYTES = 32 << 20
-MOST_INPUT_CHARACTERS = 200_000
-"""Of an input that are shown: an answer on the bus has to fit into one message."""
+MOST_SHOWN_BYTES = 300_000
+"""Of an input that are shown: quoted they are at most twice as many, and an answer has to fit into one message."""
 
 
 @router.answers(TraceText)
@@ -31,15 +31,14 @@ async def trace_text(command: TraceText, floor: Floor) -> Trace:
     input_ref = row["input_ref"] or (made_by["input_ref"] if made_by else None)
     question = await question_at(input_ref, floor)
     sentences = sentences_of(kept.result, facts_in(question or b"")) if kept else ()
-    said = question.decode("utf-8", "replace") if question is not None else None
     return Trace(
         asked=view_of(row),
         made_by=view_of(made_by) if made_by else None,
         text=text_of(kept.result) if kept else None,
         sentences=saying(sentences, command.words) if command.words else sentences,
         input_ref=input_ref,
-        input=said[:MOST_INPUT_CHARACTERS] if said is not None else None,
-        input_cut=said is not None and len(said) > MOST_INPUT_CHARACTERS,
+        input=question[:MOST_SHOWN_BYTES].decode("utf-8", "ignore") if question is not None else None,
+        input_cut=len(question or b"") > MOST_SHOWN_BYTES,
     )
 
 
