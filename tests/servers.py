@@ -119,6 +119,7 @@ async def web_server(app: ASGIApp) -> AsyncIterator[int]:
     # With the protocol named asyncio sends small answers at once; else they wait for a delayed acknowledgement.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
+        listener.listen()
         server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning"))
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
