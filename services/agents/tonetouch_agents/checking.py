@@ -61,7 +61,7 @@ def check_copy(
 ) -> tuple[tuple[Sentence, ...], tuple[DroppedSentence, ...]]:
     """Part a model's sentences into those that may be shown and those that are dropped, each with its reason.
 
-    `material` are other people's words that are no facts: lyrics, earlier texts. Dropped is, beside what the check of
+    `material` are other people's words that are no facts, such as lyrics. Dropped is, beside what the check of
     the runtime drops: a sentence with signs of mark-up or addresses, over 400 characters, in no plain English, with
     words of instructions or advertisements, which says a name or number that only a part of people's words has, which
     has long words of people outside of quotation marks, in which no value of a fact it cites stands or nothing else
