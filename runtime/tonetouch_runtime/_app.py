@@ -115,7 +115,12 @@ def _open_databases(app: App, settings: Settings, stack: AsyncExitStack) -> tupl
     stack.callback(read.close)
     stack.callback(state.close)
     entries = [entry for router in app.routers for entry in router.keeping]
-    read.create(positions, *{table_of(model) for entry in entries for model in (entry.model, *entry.beside)})
+    read.create(positions)
+    for entry in entries:
+        tables = [table_of(model) for model in (entry.model, *entry.beside)]
+        if read.drop_if_changed(*tables):
+            log.warning("table_begins_anew", table=tables[0].name, reason="its columns are not the declared ones")
+        read.create(*tables)
     return read, state
 
 

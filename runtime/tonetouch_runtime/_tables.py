@@ -132,6 +132,25 @@ class Database:
             where = self.engine.url.database if self.schema is None else f"schema {self.schema}"
             raise Misconfigured(f"the tables in {where} cannot be written ({type(error).__name__})") from None
 
+    def drop_if_changed(self, table: Table, *beside: Table) -> bool:
+        """Drop a read model whose columns are not the declared ones any more; it is built anew from the log.
+
+        Its tables go with its positions in one transaction. Says whether there was anything to drop.
+        """
+        there = inspect(self.engine)
+        for one in (table, *beside):
+            if there.has_table(one.name, schema=self.schema):
+                found = {column["name"] for column in there.get_columns(one.name, schema=self.schema)}
+                if found != set(one.columns.keys()):
+                    break
+        else:
+            return False
+        with self.engine.begin() as connection:
+            for one in (table, *beside):
+                one.drop(connection, checkfirst=True)
+            connection.execute(delete(positions).where(positions.c.table_name == table.name))
+        return True
+
     def close(self) -> None:
         """Finish what runs and let go of the files."""
         self._writing.shutdown(wait=True)

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from sqlalchemy import BigInteger, Table, select
+from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, select
 from sqlmodel import Field, SQLModel
 
 from tests.postgresql import _any_settings, _postgresql
@@ -13,7 +13,7 @@ from tests.runtime.installation import provision
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.track import TrackDescribed
 from tonetouch_runtime import App, Decision, Recorded, Router, Settings, Writer, running
-from tonetouch_runtime._tables import Database, table_of
+from tonetouch_runtime._tables import Database, positions, table_of
 
 __all__ = ["_any_settings", "_postgresql"]
 
@@ -129,3 +129,19 @@ def test_a_table_is_kept_once() -> None:
     router.keeps(BesideRow, hears=(TrackDescribed,))(lambda facts, sums: None)
     with pytest.raises(ValueError, match="test_beside twice"):
         App(name="beside", routers=(router,))
+
+
+def test_a_table_with_other_columns_is_dropped_with_its_position(any_settings: Settings) -> None:
+    """A read model of an earlier version is built anew from the log; one that is as declared stays."""
+    database = Database.open(any_settings, "changed", "read")
+    before = Table(TABLE.name, MetaData(), Column("name", String(40), primary_key=True), Column("gone", Text))
+    database.create(positions, before)
+    with database.engine.begin() as connection:
+        connection.execute(positions.insert(), {"table_name": TABLE.name, "stream": "S", "position": 7})
+    assert database.drop_if_changed(TABLE)
+    database.create(TABLE)
+    with database.engine.connect() as connection:
+        assert connection.execute(select(positions)).all() == []
+        assert connection.execute(select(TABLE)).all() == []
+    assert not database.drop_if_changed(TABLE)
+    database.close()
