@@ -3,9 +3,9 @@
     TONETOUCH_BENCH_CALLS=500 pytest -m bench tests/bench/bench_client.py -s
 
 A call that nobody has asked before is two appends (its start and its end), a look for its answer (a GET), the request
-itself, and keeping the answer (a PUT). The floor makes each of these by itself with the libraries alone: httpx, nats-py,
-boto3 in a thread. The client takes a lease as well, and its start overlaps the request. Cloud, log and store are
-processes of their own on this machine.
+itself, and keeping the answer (a PUT). The floor makes each of these by itself with the libraries alone: httpx,
+nats-py, boto3 in a thread. The client takes a lease as well, and its start overlaps the request. Cloud, log and store
+are processes of their own on this machine.
 """
 
 import asyncio
