@@ -66,6 +66,24 @@ def test_every_step_is_shown_and_has_its_row_in_the_ledger(platform: Platform, d
     assert all(job["provider"] == "local" and job["cost_usd"] == 0 for job in jobs)
 
 
+def test_texts_are_written_on_request_and_every_sentence_names_its_facts(platform: Platform, demo: list[Any]) -> None:
+    """A biography, a review and notes; from a sentence to its facts, and from the text to its row in the ledger."""
+    track = demo[0]
+    for path, kinds in ((f"/artists/{track['artist_id']}/copy", 1), (f"/albums/{track['album_id']}/copy", 2)):
+        assert platform.post(path).status_code == 202
+
+        def written(path: str = path, kinds: int = kinds) -> bool:
+            return [text["status"] for text in platform.get(path)["items"]] == ["written"] * kinds
+
+        platform.until(written)
+        for text in platform.get(path)["items"]:
+            known = {fact["id"] for fact in text["facts"]}
+            assert text["sentences"]
+            assert all(sentence["facts"] and set(sentence["facts"]) <= known for sentence in text["sentences"])
+            (job,) = platform.get("/ai/jobs", subject=text["subject"], feature=f"copy.{text['kind']}")["items"]
+            assert (job["id"], job["provider"]) == (text["written_by"], "local")
+
+
 def test_a_description_in_words_finds_the_track(platform: Platform, demo: list[Any]) -> None:
     """'a slow sad piano piece' finds the slow minor one first."""
     found = platform.get("/search", q="a slow sad piano piece")["items"]
