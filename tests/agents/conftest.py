@@ -6,10 +6,13 @@ import pytest
 
 from tests.agents.planned import Model, planned_model
 from tests.agents.texts import until
+from tests.postgresql import _any_settings, _postgresql
 from tests.runtime.installation import provision
 from tonetouch_agents.app import app
 from tonetouch_agents.refresh import Refresh, night_of
 from tonetouch_runtime import Floor, Settings, running
+
+__all__ = ["_any_settings", "_postgresql"]
 
 
 async def night_is_over(floor: Floor) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.agents.conftest import night_is_over
 from tests.agents.music import album_id, artist_id, publish, track
 from tests.agents.texts import said
+from tests.postgresql import drop_read_database
 from tests.runtime.installation import provision
 from tonetouch_agents.app import app
 from tonetouch_agents.building import STAYS, context_of, known_context
@@ -81,12 +82,12 @@ async def test_what_is_known_since_waits_for_an_hour(settings: Settings) -> None
         assert len(await built(floor, ARTIST)) == 2
 
 
-async def test_dropped_tables_come_back_the_same(settings: Settings) -> None:
+async def test_dropped_tables_come_back_the_same(any_settings: Settings) -> None:
     """A rebuild from the log gives the same context to the byte."""
-    await provision(settings)
+    await provision(any_settings)
     contexts: list[bytes] = []
     for _ in range(2):
-        async with running(app, settings) as floor:
+        async with running(app, any_settings) as floor:
             await night_is_over(floor)
             if not contexts:
                 await publish(floor, *(track(number) for number in range(1, 5)))
@@ -94,8 +95,7 @@ async def test_dropped_tables_come_back_the_same(settings: Settings) -> None:
             context = await context_of(ALBUM, floor, refresh=True)
             assert context is not None
             contexts.append(context.to_bytes())
-        for file in (settings.data / "tables" / "agents").glob("read.db*"):
-            file.unlink()
+        drop_read_database(any_settings, "agents")
     assert contexts[0] == contexts[1]
 
 

@@ -88,11 +88,11 @@ def _clock() -> MovedClock:
 
 
 async def test_a_night_writes_what_is_missing_and_then_only_what_is_outdated(
-    settings: Settings, clock: MovedClock
+    any_settings: Settings, clock: MovedClock
 ) -> None:
     """The first night writes bios, reviews and notes; the second nothing; a new track makes a third one write again."""
-    await provision(settings)
-    async with running(app, settings, clock=clock) as floor:
+    await provision(any_settings)
+    async with running(app, any_settings, clock=clock) as floor:
         await night_is_over(floor)
         await publish(floor, track(1), track(2))
         nights = [await the_next_night(floor, days) for days in (1, 2)]
