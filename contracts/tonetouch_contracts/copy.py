@@ -130,7 +130,8 @@ class CopyWritten(Event, frozen=True, kw_only=True, tag="copy.written"):
     """A text was written. Every year, number and name in it stands in the facts it cites; no person has read it.
 
     `written_by` is the job whose answer this is, in its attempt `attempt`; it is another one than the `job_id` that was
-    asked under where the draft of that one was discarded. `facts` are those the sentences cite, as they were then. `facts_sha256` is of all facts that were given.
+    asked under where the draft of that one was discarded. `facts` are those the sentences cite, as they were then;
+    `facts_sha256` is of all facts that were given. `checker` names the check that the sentences have passed.
     """
 
     entity_field: ClassVar[str] = "copy_id"
