@@ -89,8 +89,8 @@ def compare(calls: list[Call], rows: list[dict[str, object]]) -> None:
         f"\n{len(calls)} calls, {len(asked)} rows of them, {len(unknown)} of these unknown; "
         f"{len(rows) - len(asked)} rows of answers that were there already"
     )
-    # Every row that names a request names one that was made, once. Texts of one batch share theirs; where the client was
-    # killed while it kept their answers, the ends of the others are unknown.
+    # Every row that names a request names one that was made, once. Texts of one batch share theirs; where the client
+    # was killed while it kept their answers, the ends of the others are unknown.
     assert by_request.keys() <= by_id.keys()
     for request_id, shared in by_request.items():
         assert 1 <= shared <= max(1, by_id[request_id].texts), request_id
