@@ -44,7 +44,10 @@ CUT, TYPICAL = 23_600, 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """An external model: its target, its published prices, how long it keeps a prefix, and how it is asked to."""
+    """An external model: its target, its published prices, how long it keeps a prefix, and how it is asked to.
+
+    Where a provider does not promise how long, it is the simulator's five minutes after the last read.
+    """
 
     target: str
     provider: str
@@ -60,14 +63,14 @@ CONTENDERS = (
         provider="openai",
         model="gpt-5-nano",
         price=Price(input=0.05, output=0.40, read=0.005, write=0.05),
-        lifetime_hours=10 / 60,
+        lifetime_hours=5 / 60,
     ),
     Contender(
         target="gemini-flash-lite",
         provider="gemini",
         model="gemini-2.5-flash-lite",
         price=Price(input=0.10, output=0.40, read=0.01, write=0.10),
-        lifetime_hours=4 / 60,
+        lifetime_hours=5 / 60,
     ),
     Contender(
         target="claude-haiku",
@@ -90,7 +93,7 @@ CONTENDERS = (
         provider="openai",
         model="gpt-5-mini",
         price=Price(input=0.25, output=2.00, read=0.025, write=0.25),
-        lifetime_hours=10 / 60,
+        lifetime_hours=5 / 60,
     ),
     Contender(
         target="claude-sonnet",
