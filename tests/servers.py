@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 PORT_ATTEMPTS = 3
-ACCOUNTS = 400
+ACCOUNTS = 1200
 """JetStream accounts of the test server: a test that wants streams of its own takes the next one."""
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from tests.ingest.installation import Neighbours, ended, keys, shown, step_of, until, upload
 from tests.sounds import encode, song
+from tonetouch_contracts.finding import SoundMatch
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.track import DescribeTrack, MarkDuplicate, PublishTrack
 from tonetouch_contracts.upload import EmbeddingDone, IngestView, ListIngests, RetryIngest
@@ -60,6 +61,17 @@ async def test_the_same_bytes_twice_at_once_have_one_winner(
     (marked,) = neighbours.of(MarkDuplicate)
     assert {marked.track_id, marked.of} == {first, second}
     assert len(await keys(floor, "audio/", "incoming/")) == 1
+
+
+async def test_the_same_bytes_have_a_winner_whoever_was_heard_first(
+    floor: Floor, neighbours: Neighbours, tmp_path: Path
+) -> None:
+    """One may claim the bytes first and the other be heard first: they are not each other's duplicate."""
+    file = encode(song(6, seconds=15.0), tmp_path / "song.flac")
+    tracks = [await upload(floor, file) for _ in range(3)]
+    neighbours.matches = tuple(SoundMatch(track_id=track, cosine=1.0, duration_seconds=15.0) for track in tracks)
+    views = await asyncio.gather(*(ended(floor, track, "published", "duplicate") for track in tracks))
+    assert sorted(view.status for view in views) == ["duplicate", "duplicate", "published"]
 
 
 async def test_a_step_that_fails_is_tried_again_by_itself(floor: Floor, neighbours: Neighbours, tmp_path: Path) -> None:

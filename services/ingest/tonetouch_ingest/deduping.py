@@ -36,10 +36,15 @@ async def dedupe(attempt: Attempt, floor: Floor) -> Sequence[Event]:
         )
     )
     sounds = await asyncio.gather(*(_sound_of(match, floor) for match in matches.value.items))
-    candidates = [sound for sound in sounds if sound is not None]
-    decided = decide(_sound(attempt.track_id, mine), candidates)
-    if isinstance(decided, Same):
-        return (_duplicate(attempt.track_id, decided, candidates),)
+    candidates = {sound.track_id: (sound, sha256) for sound, sha256 in filter(None, sounds)}
+    decided = decide(_sound(attempt.track_id, mine), [sound for sound, _ in candidates.values()])
+    while isinstance(decided, Same):
+        original, sha256 = candidates.pop(decided.of)
+        # Its bytes are claimed for it: if they are another's by now it becomes a duplicate itself, and is nobody's
+        # original. Without this, two with the same bytes could each end as the other's duplicate.
+        if await _claim(sha256, TrackId(decided.of), floor) == decided.of:
+            return (_duplicate(attempt.track_id, decided, original),)
+        decided = decide(_sound(attempt.track_id, mine), [sound for sound, _ in candidates.values()])
     version = decided if isinstance(decided, Version) else None
     return (
         AudioCompared(
@@ -51,14 +56,14 @@ async def dedupe(attempt: Attempt, floor: Floor) -> Sequence[Event]:
     )
 
 
-def _duplicate(track_id: TrackId, same: Same, candidates: Sequence[Sound]) -> DuplicateDetected:
+def _duplicate(track_id: TrackId, same: Same, original: Sound) -> DuplicateDetected:
     return DuplicateDetected(
         track_id=track_id,
         of=TrackId(same.of),
         by="sound",
         bit_error_rate=same.bit_error_rate,
         offset_seconds=same.offset_seconds,
-        cosine=next(sound.cosine for sound in candidates if sound.track_id == same.of),
+        cosine=original.cosine,
     )
 
 
@@ -94,12 +99,12 @@ async def _own_sound(attempt: Attempt, floor: Floor) -> tuple[AudioFingerprinted
     raise AssertionError("dedupe waits for fingerprint")
 
 
-async def _sound_of(match: SoundMatch, floor: Floor) -> Sound | None:
-    """An earlier track's sound; None for one that is a duplicate itself or came to nothing."""
+async def _sound_of(match: SoundMatch, floor: Floor) -> tuple[Sound, ContentHash] | None:
+    """An earlier track's sound and bytes; None for one that is a duplicate itself or came to nothing."""
     upload = (await floor.log.load("INGEST", match.track_id, Upload())).state
-    if upload.fingerprinted is None or upload.duplicate or upload.failed:
+    if upload.staged is None or upload.fingerprinted is None or upload.duplicate or upload.failed:
         return None
-    return _sound(match.track_id, upload.fingerprinted, match.cosine)
+    return _sound(match.track_id, upload.fingerprinted, match.cosine), upload.staged.audio.sha256
 
 
 def _sound(track_id: str, taken: AudioFingerprinted, cosine: float | None = None) -> Sound:
