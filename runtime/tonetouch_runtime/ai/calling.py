@@ -6,10 +6,10 @@ that fails is a row of its own; then the next one is asked, or the same one a li
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 import structlog
@@ -34,6 +34,8 @@ LONGEST_WAIT_SECONDS = 0.5
 MOST_TRIES = 4
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 class Calls:
@@ -104,13 +106,13 @@ class Calls:
             _tell(flight.ask.live, landing)
 
     async def _lead(self, flights: Sequence[Flight], at_most: int) -> None:
-        await asyncio.gather(*(self._go([flight], self._look(flight)) for flight in flights))
+        await _together(*(self._go([flight], self._look(flight)) for flight in flights))
         flying = [flight for flight in flights if not flight.landing.done()]
         asking = [flight for flight in flying if flight.lease or not flight.ask.share]
         waiting = [flight for flight in flying if flight.ask.share and not flight.lease]
         groups = [asking[start : start + at_most] for start in range(0, len(asking), at_most)]
         # Nobody waits for others before asking what is theirs to ask: two processes would wait for each other.
-        await asyncio.gather(
+        await _together(
             *(self._go(group, self._ask(group)) for group in groups),
             *(self._go([flight], self._wait(flight)) for flight in waiting),
         )
@@ -225,14 +227,14 @@ class Calls:
         asked = group[0]
         async with self._upstream.turn(way, asked.job, request) as turn:
             started_at = self._now()
-            keeping_inputs = asyncio.gather(*(self._keep_input(flight.ask) for flight in group))
+            keeping_inputs = [asyncio.create_task(self._keep_input(ask)) for ask in _with_inputs(group)]
             starting = await self._log.append_ahead(*(flight.job.started(started_at) for flight in group))
             for flight in group:
                 flight.started_at, flight.began = started_at, time.perf_counter()
             try:
                 given = await turn.call(asked.ask.live)
             finally:
-                await asyncio.gather(starting, keeping_inputs)
+                await _together(starting, *keeping_inputs)
         shares = parted(given.reply, [flight.ask.request for flight in group])
         endings = [self._upstream.priced(way, share, given, started_at) for share in shares]
         answers = [
@@ -240,7 +242,7 @@ class Calls:
             for flight, share, ending in zip(group, shares, endings, strict=True)
         ]
         ways = (self._keep(flight, answer) for flight, answer in zip(group, answers, strict=True))
-        output_refs = await asyncio.gather(*ways)
+        output_refs = await _together(*ways)
         rows = [
             answer.recorded(output_ref=output_ref, recorded_at=self._now())
             for answer, output_ref in zip(answers, output_refs, strict=True)
@@ -264,8 +266,7 @@ class Calls:
         return output_ref
 
     async def _keep_input(self, ask: Ask) -> None:
-        if ask.input_body is not None:
-            await self._answers.keep_input(ask.job.input_hash, ask.input_body)
+        await self._answers.keep_input(ask.job.input_hash, ask.input_body or b"")
 
     async def _record(self, flights: Sequence[Flight], rows: Sequence[JobRecorded]) -> None:
         """Give the ends of attempts to the log. Where its answer is lost they may be there: nobody says them again."""
@@ -326,6 +327,15 @@ class Calls:
 
     def _now(self) -> str:
         return stamp(self._clock.now())
+
+
+async def _together(*ways: Awaitable[T]) -> list[T]:
+    """Go several ways at once; a single one is simply gone, for most calls are single and a task takes its time."""
+    return [await ways[0]] if len(ways) == 1 else await asyncio.gather(*ways)
+
+
+def _with_inputs(group: Sequence[Flight]) -> list[Ask]:
+    return [flight.ask for flight in group if flight.ask.input_body is not None]
 
 
 def _tell(live: Live, landing: asyncio.Future[Landed]) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -147,7 +148,7 @@ class Upstream:
             feature=job.feature,
             available=self._providers.keys(),
             breakers=self._breakers,
-            estimate=self._estimate,
+            estimate=partial(self._estimate, stamp(self._clock.now())),
             hit_ratios=self._hit_ratios,
             excluded=excluded,
             unaffordable=unaffordable,
@@ -252,14 +253,14 @@ class Upstream:
         await self._pacer.close()
         await asyncio.gather(*(provider.close() for provider in self._providers.values()))
 
-    def _estimate(self, target: Target, request: AnyRequest, size: Size, hit_ratio: float) -> int | None:
+    def _estimate(self, at: str, target: Target, request: AnyRequest, size: Size, hit_ratio: float) -> int | None:
         return self._prices.estimate(
             target.provider,
             target.model,
             prompt_tokens=size.prompt_tokens,
             cached_tokens=round(size.prefix_tokens * hit_ratio),
             completion_tokens=size.answer_tokens,
-            at=stamp(self._clock.now()),
+            at=at,
         )
 
     def _throttled(self, job: Job, target: Target, waited: Waited) -> JobThrottled:
