@@ -69,6 +69,7 @@ def with_a_high_limit(settings: Settings, file: Path) -> Settings:
 async def measure(settings: Settings, cloud: CloudProcess) -> tuple[dict[str, list[float]], float]:
     """Each part once in every turn, so that whatever disturbs the machine disturbs them alike."""
     account = cloud.account
+    in_the_cloud = in_the_cloud_of(settings, account)
     store = boto3.client(
         "s3",
         endpoint_url=settings.s3_endpoint,
@@ -82,7 +83,7 @@ async def measure(settings: Settings, cloud: CloudProcess) -> tuple[dict[str, li
     jetstream = log.jetstream()
     async with (
         httpx.AsyncClient(headers={"authorization": f"Bearer {account['token']}"}) as bare,
-        connected(settings, providers=providers_of(in_the_cloud_of(settings, account))) as client,
+        connected(in_the_cloud, providers=providers_of(in_the_cloud)) as client,
     ):
 
         async def request(turn: int) -> object:

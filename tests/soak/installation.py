@@ -38,7 +38,13 @@ def process(settings: Settings, cloud: dict[str, str], *command: str) -> Iterato
                 pipe.close()
 
 
+WORDS = frozenset({"asking", "ready", "done"})
+
+
 def said(started: subprocess.Popen[str]) -> str:
-    """The next line of a process."""
+    """The next word of a process; lines of its log are passed over. Empty where it has ended."""
     assert started.stdout is not None
-    return started.stdout.readline().strip()
+    for line in started.stdout:
+        if line.strip() in WORDS:
+            return line.strip()
+    return ""

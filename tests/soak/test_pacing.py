@@ -64,7 +64,8 @@ async def search_meanwhile(
     """Ask for one text after the other until all have embedded theirs; gives the milliseconds each waited."""
     ends = asyncio.gather(*(asyncio.to_thread(said, one) for one in processes))
     whose = Whose(feature="search", subject="search", share=False, keep_input=False)
-    async with connected(settings, providers=providers_of(in_the_cloud_of(settings, account))) as client:
+    settings = in_the_cloud_of(settings, account)  # whose account it is decides whose limit it is
+    async with connected(settings, providers=providers_of(settings)) as client:
         number = 0
         while not ends.done():
             await client.ai.embed([TextToEmbed(text=f"search {number}", subject="search")], whose)

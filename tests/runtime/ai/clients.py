@@ -143,7 +143,8 @@ _OF_AN_ACCOUNT = ("id", "token", "gateway", "api_url", "gateway_url", "anthropic
 @asynccontextmanager
 async def connected_to_the_cloud(settings: Settings, cloud: Account) -> AsyncIterator[Connected]:
     """A client that reaches nothing but the simulated cloud and the embedded engines."""
-    async with connected(settings, providers=providers_of(in_the_cloud(settings, cloud))) as client:
+    settings = in_the_cloud(settings, cloud)
+    async with connected(settings, providers=providers_of(settings)) as client:
         yield client
 
 
