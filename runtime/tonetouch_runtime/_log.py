@@ -57,6 +57,9 @@ _REQUEST_SECONDS = 5.0
 _PAUSE_SECONDS = 0.2
 _ATTEMPTS = 12
 
+_TURNS_TO_LEAVE = 100
+"""Turns of the event loop in which the client has written what waits, wherever it is connected."""
+
 log = structlog.get_logger()
 
 
@@ -192,9 +195,12 @@ class Log:
         [event] = events
         decision = Decision(entity_id=event.entity_id, events=(event,), expected=None)
         task = asyncio.create_task(self.append(decision))
-        await asyncio.sleep(0)
-        while self._bus.nats.pending_data_size and not task.done():  # noqa: ASYNC110 (the client has no event for it)
+        for _ in range(_TURNS_TO_LEAVE):
             await asyncio.sleep(0)
+            if not self._bus.nats.pending_data_size:
+                return task
+        # It does not leave, the connection may be away: then nothing begins before the log has it.
+        await asyncio.wait([task])
         return task
 
     async def follow(self, stream: str, entity_id: str, after: int = 0) -> AsyncGenerator[Recorded[Event], None]:

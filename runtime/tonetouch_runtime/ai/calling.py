@@ -233,8 +233,9 @@ class Calls:
                 flight.started_at, flight.began = started_at, time.perf_counter()
             try:
                 given = await turn.call(asked.ask.live)
-            finally:
-                await _together(starting, *keeping_inputs)
+            except BaseException:
+                await asyncio.gather(starting, *keeping_inputs, return_exceptions=True)
+                raise
         shares = parted(given.reply, [flight.ask.request for flight in group])
         endings = [self._upstream.priced(way, share, given, started_at) for share in shares]
         answers = [
@@ -243,6 +244,8 @@ class Calls:
         ]
         ways = (self._keep(flight, answer) for flight, answer in zip(group, answers, strict=True))
         output_refs = await _together(*ways)
+        # Only now, when what was paid for is kept, may the log's or the store's troubles be ours.
+        await _together(starting, *keeping_inputs)
         rows = [
             answer.recorded(output_ref=output_ref, recorded_at=self._now())
             for answer, output_ref in zip(answers, output_refs, strict=True)
@@ -266,7 +269,11 @@ class Calls:
         return output_ref
 
     async def _keep_input(self, ask: Ask) -> None:
-        await self._answers.keep_input(ask.job.input_hash, ask.input_body or b"")
+        try:
+            await self._answers.keep_input(ask.job.input_hash, ask.input_body or b"")
+        except Unavailable as error:
+            # The model is being asked meanwhile: its answer is worth more than a copy of the question.
+            log.warning("input_not_kept", key=ask.job.input_ref, error=str(error))
 
     async def _record(self, flights: Sequence[Flight], rows: Sequence[JobRecorded]) -> None:
         """Give the ends of attempts to the log. Where its answer is lost they may be there: nobody says them again."""

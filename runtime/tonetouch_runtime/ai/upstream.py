@@ -7,7 +7,7 @@ how that went.
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -27,6 +27,7 @@ from tonetouch_runtime.ai.routing import Choice, Routes, Size
 from tonetouch_runtime.ai.streaming import Live
 from tonetouch_runtime.ai.tasks import AITask, AnyRequest, Chat, Embeddings, Speech
 from tonetouch_runtime.ai.usage import Usage
+from tonetouch_runtime.errors import TonetouchError
 
 WORTH_TELLING_MS = 20.0
 """A wait that is longer stands in the log as `job.throttled`."""
@@ -179,10 +180,12 @@ class Upstream:
         except BaseException as error:
             await asyncio.shield(reservation.settle(self._owed(target, error)))
             if isinstance(error, ProviderFailed):
-                if error.reached or attempt:
-                    await self._note_failure(job, target, error)
                 if attempt:
                     attempt.failed(error)
+                if error.reached or attempt:
+                    # The failure is what the caller has to know, not that nobody else could be told of it.
+                    with suppress(TonetouchError):
+                        await self._note_failure(job, target, error)
             elif attempt:
                 attempt.left()
             raise
@@ -190,7 +193,8 @@ class Upstream:
             attempt.succeeded()
         finally:
             if telling:
-                await telling
+                with suppress(TonetouchError):
+                    await telling
 
     def _owed(self, target: Target, error: BaseException) -> int | None:
         """What a failed call has to be taken for: nothing before it was made, all that was held where nobody knows."""

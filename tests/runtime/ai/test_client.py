@@ -266,3 +266,16 @@ async def test_an_answer_that_cannot_be_kept_is_still_an_answer(client: Connecte
     _, [row] = await rows(client.bus)
     assert found.cache == "miss"
     assert (row.outcome, row.output_ref, row.prompt_tokens) == ("succeeded", None, 5)
+
+
+async def test_a_question_that_cannot_be_kept_is_answered_all_the_same(client: Connected, settings: Settings) -> None:
+    """Its answer was paid for: it reaches the caller, is kept, and is accounted for."""
+    await client.ai.embed(the_same(), msgspec.structs.replace(TEST, keep_input=False))
+    _, [row] = await rows(client.bus)
+    async with Objects(settings.object_store) as objects:
+        await objects.delete(f"ai/{row.input_hash}")
+        # A folder in the place of the object: the store refuses to write over it.
+        await objects.put(f"ai/{row.input_hash}.input/in-the-way", b"")
+    [found] = await client.ai.embed(the_same(), msgspec.structs.replace(TEST, keep_input=True))
+    _, recorded = await rows(client.bus)
+    assert (found.cache, recorded[-1].outcome, recorded[-1].output_ref) == ("miss", "succeeded", row.output_ref)
