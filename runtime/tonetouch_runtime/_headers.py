@@ -31,8 +31,8 @@ def _parser(as_always: Callable[[bytes], Headers]) -> Callable[[bytes], Headers]
         except UnicodeDecodeError:
             return as_always(raw)
         for line in lines:
-            name, _, value = line.partition(":")
-            if name in AS_WRITTEN:
+            name, colon, value = line.partition(":")
+            if colon and name in AS_WRITTEN:
                 found[name] = value.strip(_SPACE)
             elif line:
                 return as_always(raw)
