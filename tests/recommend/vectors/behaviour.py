@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tonetouch_contracts.identity import uuid7
 from tonetouch_recommend.vectors.collection import (
     All,
     AnyOf,
@@ -99,6 +100,16 @@ class VectorEngineBehaviour:
         (hit,) = await tracks.query(TRACKS, EAST * 3, limit=1, with_vectors=True)
         assert hit.vector is not None and hit.vector.dtype == np.float32
         np.testing.assert_allclose(hit.vector, EAST, atol=1e-6)
+
+    async def test_hits_are_named_without_their_payload_too(self, tracks: VectorEngine) -> None:
+        """Whatever their ids look like: of an entity, of a passage of one, or anything else."""
+        entity = uuid7(1, b"0123456789")
+        await tracks.upsert(TRACKS, [Point(entity, NORTH, {"region": "DE"}), Point(f"{entity}:3", -NORTH)])
+        await tracks.flush()
+        hits = await tracks.query(TRACKS, NORTH, limit=10, with_payload=False)
+        assert [hit.id for hit in hits][:2] == [entity, "north-east"]
+        assert {hit.id for hit in hits} == {entity, f"{entity}:3", "east", "north-east", "west"}
+        assert [hit.payload for hit in hits] == [{}] * 5
 
     async def test_at_most_the_limit_is_returned(self, tracks: VectorEngine) -> None:
         """A limit of two gives the nearest two."""

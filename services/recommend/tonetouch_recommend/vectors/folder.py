@@ -15,7 +15,7 @@ import msgspec
 
 from .collection import Collection, HeldElsewhereError, OtherModelError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):

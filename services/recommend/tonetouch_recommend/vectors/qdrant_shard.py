@@ -49,9 +49,9 @@ from .collection import (
     UnfitQueryError,
     Vector,
 )
+from .edge_ids import edge_id, point_id
 
-IDS = uuid.UUID("6f0c1f9e-5b0e-5c55-9c6e-3f1f6e0c7a11")  # never changes: the ids on disk are derived from it
-ID_FIELD = "_id"
+ID_FIELD = "_id"  # of points whose id in Qdrant does not tell it
 
 # Qdrant's own defaults. The graph is built by `indexing` only, and then whatever the size: hence 1 KB.
 HNSW = HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=10_000)
@@ -111,12 +111,11 @@ class QdrantShard:
 
     def upsert(self, points: Sequence[Point]) -> None:
         """Write the points, whose ids differ."""
-        edge_points = [EdgePoint(_edge_id(p.id), p.vector.tolist(), {**p.payload, ID_FIELD: p.id}) for p in points]
-        self._shard.update(UpdateOperation.upsert_points(edge_points))
+        self._shard.update(UpdateOperation.upsert_points([_edge_point(point) for point in points]))
 
     def delete(self, ids: Sequence[str]) -> None:
         """Remove the points of these ids."""
-        self._shard.update(UpdateOperation.delete_points([_edge_id(point_id) for point_id in ids]))
+        self._shard.update(UpdateOperation.delete_points([edge_id(own) for own in ids]))
 
     def query(
         self,
@@ -133,17 +132,21 @@ class QdrantShard:
             limit,
             query=Query.Nearest(vector.tolist()),
             filter=_filter(conditions, exclude),
-            with_payload=True if with_payload else [ID_FIELD],
+            with_payload=with_payload,
             with_vector=with_vectors,
             params=SEARCH_PAST if any(isinstance(condition, NoneOf) for condition in conditions) else SEARCH,
         )
-        return [_hit(found) for found in self._shard.query(request)]
+        found = self._shard.query(request)
+        if with_payload:
+            return [_hit(one, _id_in(one)) for one in found]
+        ids = self._ids([one.id for one in found])
+        return [_hit(one, own) for one, own in zip(found, ids, strict=True)]
 
     def get(self, ids: Sequence[str]) -> list[Point]:
         """The points of those ids that are known, in the order asked."""
-        records = self._shard.retrieve([_edge_id(point_id) for point_id in ids], with_payload=True, with_vector=True)
+        records = self._shard.retrieve([edge_id(own) for own in ids], with_payload=True, with_vector=True)
         points = {point.id: point for point in map(_point, records)}
-        return [points[point_id] for point_id in ids if point_id in points]
+        return [points[own] for own in ids if own in points]
 
     def scroll(self, *, conditions: Sequence[Condition], limit: int, cursor: str | None) -> Page:
         """One page in the order of the derived ids."""
@@ -174,9 +177,13 @@ class QdrantShard:
         """Let go of the files."""
         self._shard.close()
 
-
-def _edge_id(point_id: str) -> str:
-    return str(uuid.uuid5(IDS, point_id))
+    def _ids(self, found: Sequence[Any]) -> list[str]:
+        own = [point_id(edge) for edge in found]
+        told: dict[Any, str] = {}
+        if untold := [edge for edge, one in zip(found, own, strict=True) if one is None]:
+            records = self._shard.retrieve(untold, with_payload=[ID_FIELD], with_vector=False)
+            told = {record.id: _id_in(record) for record in records}
+        return [one or told[edge] for edge, one in zip(found, own, strict=True)]
 
 
 def _parsed(cursor: str | None) -> uuid.UUID | None:
@@ -189,7 +196,7 @@ def _parsed(cursor: str | None) -> uuid.UUID | None:
 def _filter(conditions: Sequence[Condition], exclude: Iterable[str]) -> Filter | None:
     must: list[Any] = [_condition(condition) for condition in conditions if not isinstance(condition, NoneOf)]
     must_not: list[Any] = [_condition(condition) for condition in conditions if isinstance(condition, NoneOf)]
-    if left_out := set[int | uuid.UUID | str](map(_edge_id, exclude)):
+    if left_out := set[int | uuid.UUID | str](map(edge_id, exclude)):
         must_not.append(HasIdCondition(left_out))
     return Filter(must=must or None, must_not=must_not or None) if must or must_not else None
 
@@ -205,15 +212,28 @@ def _condition(condition: Condition) -> FieldCondition:
             return FieldCondition(field, range=RangeFloat(gte=low, lte=high))
 
 
-def _hit(found: Any) -> Hit:
-    payload = dict(found.payload)
+def _edge_point(point: Point) -> EdgePoint:
+    own = edge_id(point.id)
+    payload: dict[str, Any] = {**point.payload}
+    if point_id(own) is None:
+        payload[ID_FIELD] = point.id
+    return EdgePoint(own, point.vector.tolist(), payload)
+
+
+def _id_in(record: Any) -> str:
+    return point_id(record.id) or str(record.payload[ID_FIELD])
+
+
+def _hit(found: Any, own: str) -> Hit:
     score = min(1.0, max(-1.0, found.score))  # float32 arithmetic passes one by a few millionths
     vector = None if found.vector is None else np.asarray(found.vector, dtype=np.float32)
-    return Hit(payload.pop(ID_FIELD), score, payload, vector)
+    return Hit(own, score, _payload(found), vector)
 
 
 def _point(record: Any) -> Point:
-    payload: dict[str, Any] = dict(record.payload)
-    point_id: str = payload.pop(ID_FIELD)
-    kept: Payload = payload
-    return Point(point_id, np.asarray(record.vector, dtype=np.float32), kept)
+    return Point(_id_in(record), np.asarray(record.vector, dtype=np.float32), _payload(record))
+
+
+def _payload(record: Any) -> Payload:
+    kept: dict[str, Any] | None = record.payload
+    return {field: value for field, value in kept.items() if field != ID_FIELD} if kept else {}
