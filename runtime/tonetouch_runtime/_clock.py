@@ -31,7 +31,7 @@ class SystemClock:
 
 def stamp(moment: datetime) -> str:
     """RFC 3339 in UTC with microseconds: times of this form sort as text."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def moment(text: str) -> datetime:

@@ -99,12 +99,18 @@ class Objects:
     async def get(self, key: str, *, max_bytes: int) -> bytes:
         """Reads a small object whole; `ObjectTooLarge` instead of more than `max_bytes`."""
 
-        def fetch() -> bytes:
-            answer = self._client.get_object(Bucket=self._bucket, Key=key)
-            with closing(answer["Body"]) as body:
-                if answer["ContentLength"] > max_bytes:
-                    raise ObjectTooLarge(key, size=answer["ContentLength"], max_bytes=max_bytes)
-                return body.read()
+        return await self._run(lambda: self._fetch(key, max_bytes), key)
+
+    async def find(self, key: str, *, max_bytes: int) -> bytes | None:
+        """`get` for what is mostly not there: None where it is missing, which costs no exception on its way here."""
+
+        def fetch() -> bytes | None:
+            try:
+                return self._fetch(key, max_bytes)
+            except ClientError as error:
+                if error_code(error) in MISSING:
+                    return None
+                raise
 
         return await self._run(fetch, key)
 
@@ -188,6 +194,13 @@ class Objects:
 
     async def _run(self, call: Callable[[], T], key: str = "") -> T:
         return await asyncio.wrap_future(self._pool.submit(translated, call, key))
+
+    def _fetch(self, key: str, max_bytes: int) -> bytes:
+        answer = self._client.get_object(Bucket=self._bucket, Key=key)
+        with closing(answer["Body"]) as body:
+            if answer["ContentLength"] > max_bytes:
+                raise ObjectTooLarge(key, size=answer["ContentLength"], max_bytes=max_bytes)
+            return body.read()
 
     def _ensure_bucket(self) -> None:
         try:

@@ -86,10 +86,13 @@ async def test_more_than_the_caller_can_hold_is_not_read(objects: Objects) -> No
     await objects.put("whole/large", b"x" * 11, "text/plain")
     with pytest.raises(ObjectTooLarge):
         await objects.get("whole/large", max_bytes=10)
+    with pytest.raises(ObjectTooLarge):
+        await objects.find("whole/large", max_bytes=10)
+    assert await objects.find("whole/large", max_bytes=11) == b"x" * 11
 
 
 async def test_what_is_not_there_is_said_by_its_key(objects: Objects, tmp_path: Path) -> None:
-    """Reading, copying and downloading say which key is missing; `head` says None; deleting is fine."""
+    """Reading, copying and downloading say which key is missing; `head` and `find` say None; deleting is fine."""
     readers: list[Callable[[], Any]] = [
         lambda: objects.get("no/such", max_bytes=1),
         lambda: anext(objects.read("no/such", 0, 1)),
@@ -101,6 +104,7 @@ async def test_what_is_not_there_is_said_by_its_key(objects: Objects, tmp_path: 
             await read()
         assert missing.value.key == "no/such"
     assert await objects.head("no/such") is None
+    assert await objects.find("no/such", max_bytes=1) is None
     await objects.delete("no/such")
     assert _names(tmp_path) == []
 

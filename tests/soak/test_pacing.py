@@ -72,5 +72,5 @@ async def search_meanwhile(
             number += 1
             await asyncio.wait([ends], timeout=0.5)
         assert set(await ends) == {"done"}
-        _, recorded = await rows(client.bus)
+        _, recorded = await client.rows()
     return [row.queue_ms or 0.0 for row in recorded if row.feature == "search"]

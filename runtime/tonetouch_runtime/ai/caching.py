@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from tonetouch_contracts.job import Attempt, JobRecorded, JobStarted
-from tonetouch_runtime._object_store import ObjectMissing, ObjectTooLarge
+from tonetouch_runtime._object_store import ObjectTooLarge
 from tonetouch_runtime._objects import Objects
 from tonetouch_runtime.ai.accounting import Ending, Job
 from tonetouch_runtime.ai.asking import canonical, digest
@@ -59,10 +59,8 @@ class Answers:
         """The answer to the same question. One that cannot be read is as good as none: it will be written over."""
         key = answer_key(input_hash)
         try:
-            body = await self._objects.get(key, max_bytes=MOST_BYTES)
-            return msgspec.json.decode(body, type=KeptAnswer)
-        except ObjectMissing:
-            return None
+            body = await self._objects.find(key, max_bytes=MOST_BYTES)
+            return None if body is None else msgspec.json.decode(body, type=KeptAnswer)
         except (ObjectTooLarge, msgspec.DecodeError, UnicodeDecodeError) as error:
             log.warning("kept_answer_unreadable", key=key, error=str(error))
             return None

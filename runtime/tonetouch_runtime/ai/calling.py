@@ -33,6 +33,9 @@ FIRST_LOOK_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 0.5
 MOST_TRIES = 4
 
+_TURNS_TO_LAND = 3
+"""Turns of the event loop until whoever waits for an answer has it: they go first, its row is made after."""
+
 log = structlog.get_logger()
 
 T = TypeVar("T")
@@ -67,6 +70,11 @@ class Calls:
             flight.landing.add_done_callback(partial(_tell, ask.live))
         return flight.ask.live or ask.live, self._land(departed)
 
+    async def settled(self) -> None:
+        """Return when everything that was answered so far is in the ledger, or has failed to get there."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
     def _depart(self, asks: Sequence[Ask], at_most: int) -> Departed:
         boarded = [(ask, *self._board(ask)) for ask in asks]
         if leading := [flight for _, flight, leads in boarded if leads]:
@@ -77,8 +85,10 @@ class Calls:
 
     async def _land(self, departed: Departed) -> list[Landed]:
         boarded = departed.boarded
-        if boarded:
-            await asyncio.wait([flight.landing for _, flight, _ in boarded])
+        for _, flight, _ in boarded:
+            if not flight.landing.done():
+                with suppress(Exception):  # it is raised below, when everybody has landed and has a row
+                    await asyncio.shield(flight.landing)
         joined = [(ask, flight) for ask, flight, leads in boarded if not leads and not _same(flight.ask.job, ask.job)]
         if joined:
             rows = (self._joined(ask, flight, departed.began, departed.at) for ask, flight in joined)
@@ -123,6 +133,9 @@ class Calls:
             await way
         except Exception as error:
             flying = [flight for flight in flights if not flight.landing.done()]
+            if len(flying) < len(flights):
+                # They have their answers, which say how the attempts ended: the sweeper tells the ledger.
+                log.warning("end_not_recorded", jobs=[flight.job.job_id for flight in flights], error=in_words(error))
             await self._record_failure(flying, error)
             await asyncio.gather(*(flight.lease.release() for flight in flying if flight.lease))
             for flight in flying:
@@ -245,15 +258,20 @@ class Calls:
         ways = (self._keep(flight, answer) for flight, answer in zip(group, answers, strict=True))
         output_refs = await _together(*ways)
         # Only now, when what was paid for is kept, may the log's or the store's troubles be ours.
-        await _together(starting, *keeping_inputs)
+        for task in (starting, *keeping_inputs):
+            await task
+        if all(output_refs):
+            # Its start is on the disk and its end lies beside the answer: killed now, the sweeper would say the rest.
+            _land(group, answers)
+            for _ in range(_TURNS_TO_LAND):
+                await asyncio.sleep(0)
         rows = [
             answer.recorded(output_ref=output_ref, recorded_at=self._now())
             for answer, output_ref in zip(answers, output_refs, strict=True)
         ]
         await self._record(group, rows)
+        _land(group, answers)
         await turn.settle(endings)
-        for flight, answer in zip(group, answers, strict=True):
-            flight.landing.set_result(Landed(answer=answer, cache="miss"))
 
     async def _keep(self, flight: Flight, answer: KeptAnswer) -> str | None:
         """Keep an answer for the next one who asks, if it may be."""
@@ -339,6 +357,13 @@ class Calls:
 async def _together(*ways: Awaitable[T]) -> list[T]:
     """Go several ways at once; a single one is simply gone, for most calls are single and a task takes its time."""
     return [await ways[0]] if len(ways) == 1 else await asyncio.gather(*ways)
+
+
+def _land(group: Sequence[Flight], answers: Sequence[KeptAnswer]) -> None:
+    """Give the answers to those who wait, unless they have them."""
+    for flight, answer in zip(group, answers, strict=True):
+        if not flight.landing.done():
+            flight.landing.set_result(Landed(answer=answer, cache="miss"))
 
 
 def _with_inputs(group: Sequence[Flight]) -> list[Ask]:

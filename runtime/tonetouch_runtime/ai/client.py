@@ -6,7 +6,7 @@ being asked right now, here or in another process, is waited for; only the rest 
 
 import asyncio
 from collections.abc import Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -28,6 +28,9 @@ from tonetouch_runtime.ai.tasks import AnyRequest, Chat, Embeddings, EmbeddingsR
 from tonetouch_runtime.ai.upstream import Upstream
 
 R = TypeVar("R", bound=Result)
+
+CLOSING_SECONDS = 5.0
+"""How long the end of a process waits for calls under way. What they leave open the sweeper closes."""
 
 NOBODY = "none"
 """Provider and model of an attempt that ended before it had one."""
@@ -122,8 +125,18 @@ class AIClient:
         """
         return self._upstream.embedding_model(feature)
 
+    async def settled(self) -> None:
+        """Return when every attempt that has been answered so far has its row in the log.
+
+        An answer does not wait for its row: it is given once it is kept, and what is kept tells how the attempt ended.
+        """
+        await self._calls.settled()
+
     async def close(self) -> None:
-        """Let go of connections to providers."""
+        """Give the log what it is still to be told, for a moment at the most, and let go of connections."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING_SECONDS):
+                await self._calls.settled()
         await self._upstream.close()
 
     async def _asked(self, request: Request[R], whose: Whose, live: Live | None = None) -> Ask:

@@ -72,7 +72,9 @@ class Lease:
         self._leases = leases
         self._key = key
         self._sequence = sequence
-        self._renewing = asyncio.create_task(self._renew())
+        self._renewing: asyncio.Task[None] | None = None
+        # Most leases end before they have to be renewed: a timer takes less than a task.
+        self._timer = asyncio.get_running_loop().call_later(leases.seconds / 3, self._begin_renewing)
 
     async def release(self) -> None:
         """Somebody else may take it at once."""
@@ -85,16 +87,19 @@ class Lease:
         That is how it ends when the answer was kept: whoever looked for the answer just before finds the lease taken,
         and looks once more.
         """
-        self._renewing.cancel()
+        self._timer.cancel()
+        if self._renewing is not None:
+            self._renewing.cancel()
+
+    def _begin_renewing(self) -> None:
+        self._renewing = asyncio.create_task(self._renew())
 
     async def _renew(self) -> None:
         while True:
-            await asyncio.sleep(self._leases.seconds / 3)
-            try:
+            with suppress(Unavailable):
                 sequence = await self._leases.write(self._key, expected=self._sequence)
-            except Unavailable:
-                continue
-            if sequence is None:
-                log.warning("ai_lease_lost", key=self._key)
-                return
-            self._sequence = sequence
+                if sequence is None:
+                    log.warning("ai_lease_lost", key=self._key)
+                    return
+                self._sequence = sequence
+            await asyncio.sleep(self._leases.seconds / 3)

@@ -8,6 +8,7 @@ import difflib
 import tomllib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import lru_cache
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, NoReturn, TypeVar
@@ -106,6 +107,7 @@ class Routes:
         self.providers = providers
         self.targets = targets
         self.routes = tuple(routes)
+        self._ways = lru_cache(maxsize=1024)(self._way)
 
     @classmethod
     def load(cls, path: Path | None = None, *, embedded: Sequence[Target] = ()) -> "Routes":
@@ -125,9 +127,12 @@ class Routes:
 
     def route(self, task: AITask, feature: str) -> Route:
         """The first route that matches. Raises AIUnavailable where there is none."""
+        return self._ways(task, feature)[0]
+
+    def _way(self, task: AITask, feature: str) -> tuple[Route, tuple[Target, ...]]:
         for route in self.routes:
             if route.task == task and fnmatchcase(feature, route.feature):
-                return route
+                return route, tuple(self.candidates(route))
         raise AIUnavailable(f"add a route for the task {task} and the feature {feature} to {self._named}.")
 
     def candidates(self, route: Route) -> list[Target]:
@@ -159,10 +164,10 @@ class Routes:
         Where nothing is left raises AIInputRefused if the request is larger than every window, AIUnavailable if a
         setting must change, AIBudgetSpent if only money is missing, ProviderFailed if another time may do.
         """
-        route, size = self.route(request.task(), feature), measure(request)
+        (route, candidates), size = self._ways(request.task(), feature), measure(request)
         excluded, unaffordable, hit_ratios = excluded or {}, unaffordable or {}, hit_ratios or {}
         looks: list[_Look] = []
-        for target in self.candidates(route):
+        for target in candidates:
             cost = estimate(target, request, size, hit_ratios.get(target.name, 0.0)) if estimate else None
             first = next((look.target for look in looks if look.why not in ("unable", "unset")), None)
             why, words = (

@@ -83,6 +83,11 @@ class Connected(msgspec.Struct, frozen=True, kw_only=True):
     log: Log
     objects: Objects
 
+    async def rows(self) -> tuple[list[JobStarted], list[JobRecorded]]:
+        """Every start and every end in the log, in order; the ends of what was answered are among them."""
+        await self.ai.settled()
+        return await rows(self.bus)
+
 
 async def provision_ai(settings: Settings) -> None:
     """What the client stands on, and none of the other streams."""
@@ -95,12 +100,16 @@ async def provision_ai(settings: Settings) -> None:
 
 @asynccontextmanager
 async def connected(
-    settings: Settings, *, lease_seconds: float = 10.0, providers: Mapping[str, Provider] | None = None
+    settings: Settings,
+    *,
+    lease_seconds: float = 10.0,
+    providers: Mapping[str, Provider] | None = None,
+    make_log: type[Log] = Log,
 ) -> AsyncIterator[Connected]:
     """A client as a service has it, on a connection of its own; with the embedded engines, counted, and `providers`."""
     bus = await Bus.connect(settings.nats_url, "tests")
     clock, provider = SystemClock(), CountingProvider()
-    log = Log(bus, clock, service="tests", settle_seconds=10.0)
+    log = make_log(bus, clock, service="tests", settle_seconds=10.0)
     async with Objects(settings.object_store) as objects:
         ai = AIClient(
             service="tests",

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 import pytest
 
-from tests.runtime.ai.clients import Connected, connected, provision_ai, rows
+from tests.runtime.ai.clients import Connected, connected, provision_ai
 from tonetouch_runtime import Settings
 from tonetouch_runtime.ai.accounting import MOST_ERROR_CHARACTERS, Step, in_words
 
@@ -32,11 +32,11 @@ def stepping(client: Connected, job_id: str | None = None) -> AbstractAsyncConte
 async def test_a_step_is_started_before_and_recorded_after(client: Connected) -> None:
     """Both under the identity the caller gave; on this machine it costs nothing, and there are no tokens to know of."""
     async with stepping(client, "j-1") as step:
-        during, ended = await rows(client.bus)
+        during, ended = await client.rows()
         step.output_ref = "audio/1"
     assert (step.job_id, step.attempt) == ("j-1", 1)
     assert ([start.job_id for start in during], ended) == (["j-1"], [])
-    _, [row] = await rows(client.bus)
+    _, [row] = await client.rows()
     assert (row.type, row.model, row.provider, row.gateway) == ("analyse", "listener@1", "local", None)
     assert (row.outcome, row.cache, row.output_ref, row.error) == ("succeeded", "miss", "audio/1", None)
     assert (row.cost_pico_usd, row.prompt_tokens, row.usage_source) == (0, None, "none")
@@ -51,7 +51,7 @@ async def test_a_failing_step_is_recorded_and_its_error_passes_through(client: C
         async with stepping(client):
             raise broken
     assert raised.value is broken
-    [start], [row] = await rows(client.bus)
+    [start], [row] = await client.rows()
     assert (row.job_id, row.outcome, row.error) == (start.job_id, "failed", "ValueError: a broken file")
 
 
@@ -60,7 +60,7 @@ async def test_a_step_without_an_id_is_a_job_of_its_own(client: Connected) -> No
     for _ in range(2):
         async with stepping(client):
             pass
-    _, recorded = await rows(client.bus)
+    _, recorded = await client.rows()
     assert len({row.job_id for row in recorded}) == 2
 
 
@@ -77,7 +77,7 @@ async def test_a_step_that_is_cancelled_has_no_end(client: Connected) -> None:
     await inside.wait()
     task.cancel()
     await asyncio.wait([task])
-    started, recorded = await rows(client.bus)
+    started, recorded = await client.rows()
     assert (len(started), recorded) == (1, [])
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.runtime.ai.clients import TEST, Connected, connected, provision_ai, rows, the_same
+from tests.runtime.ai.clients import TEST, Connected, connected, provision_ai, the_same
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import JobStarted
 from tonetouch_runtime import Settings
@@ -93,7 +93,7 @@ def test_facts_and_templates_have_a_canonical_form() -> None:
 async def test_input_and_answer_lie_beside_each_other(client: Connected) -> None:
     """The one can be read by a person, the other holds what came back and what it used."""
     [found] = await client.ai.embed(the_same(), TEST)
-    _, [row] = await rows(client.bus)
+    _, [row] = await client.rows()
     asked = msgspec.json.decode(await client.objects.get(input_key(row.input_hash), max_bytes=10_000))
     assert asked["request"] == {"task": "embeddings", "texts": ["a slow sad piano piece"]}
     assert asked["policy"] == [f"local/{row.model}"]
@@ -111,7 +111,7 @@ async def test_an_input_need_not_be_kept(client: Connected) -> None:
     """The answer is shared all the same, and no row names an input that is not there."""
     await client.ai.embed(the_same(), msgspec.structs.replace(TEST, keep_input=False))
     await client.ai.embed(the_same(), TEST)
-    _, recorded = await rows(client.bus)
+    _, recorded = await client.rows()
     assert [row.input_ref for row in recorded] == [None, None]
     assert [row.cache for row in recorded] == ["miss", "exact_hit"]
     assert [facts.key async for facts in client.objects.list("ai/")] == [answer_key(recorded[0].input_hash)]
@@ -121,7 +121,7 @@ async def test_an_input_need_not_be_kept(client: Connected) -> None:
 async def test_a_broken_object_is_written_over(client: Connected, body: bytes) -> None:
     """An answer that cannot be read is as good as none."""
     await client.ai.embed(the_same(), TEST)
-    _, [row] = await rows(client.bus)
+    _, [row] = await client.rows()
     await client.objects.put(answer_key(row.input_hash), body)
     answers = Answers(client.objects)
     assert await answers.find(row.input_hash) is None
@@ -132,7 +132,7 @@ async def test_a_broken_object_is_written_over(client: Connected, body: bytes) -
 async def test_a_start_whose_answer_was_kept_is_closed_from_it(client: Connected) -> None:
     """Killed after keeping and before recording: the row is the one the attempt would have written."""
     await client.ai.embed(the_same(), TEST)
-    [started], [recorded] = await rows(client.bus)
+    [started], [recorded] = await client.rows()
     closed = await closing(client.objects, started, recorded.recorded_at)
     assert closed == recorded
 
@@ -150,7 +150,7 @@ async def test_a_start_without_an_answer_is_unknown(client: Connected) -> None:
 async def test_an_answer_of_another_attempt_closes_nothing(client: Connected) -> None:
     """It was paid for under another row: what became of this one nobody knows."""
     await client.ai.embed(the_same(), TEST)
-    [started], _ = await rows(client.bus)
+    [started], _ = await client.rows()
     later = msgspec.structs.replace(started, attempt=2)
     assert (await closing(client.objects, later, LATER)).outcome == "unknown"
 
@@ -165,10 +165,10 @@ async def test_a_step_that_was_never_recorded_is_unknown(client: Connected) -> N
 async def test_an_attempt_killed_before_its_end_finds_its_own_answer(client: Connected) -> None:
     """Asked again under the same identity it is no hit: the row says what the attempt was paid for."""
     await client.ai.embed(the_same(), TEST)
-    [started], [first] = await rows(client.bus)
+    [started], [first] = await client.rows()
     again = [dataclasses.replace(text, job_id=started.job_id) for text in the_same()]
     [found] = await client.ai.embed(again, TEST)
-    _, [_, second] = await rows(client.bus)
+    _, [_, second] = await client.rows()
     assert found.cache == "miss"
     assert msgspec.structs.replace(second, recorded_at=first.recorded_at) == first
     assert client.provider.calls == 1

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.runtime.ai.clients import TEST, Connected, connected, provision_ai, rows
+from tests.runtime.ai.clients import TEST, Connected, connected, provision_ai
 from tests.runtime.ai.scripted import Scripted
 from tonetouch_runtime import Settings
 from tonetouch_runtime.ai import AIInputRefused, AIUnavailable, ProviderFailed
@@ -34,7 +34,7 @@ async def test_the_row_names_the_target_and_those_passed_over(stack: AsyncExitSt
     """What was looked at, what each would have cost, and why the others did not get it."""
     client = await client_of(stack, settings, Scripted("cloudflare", "Ada is a singer."))
     answered = await client.ai.ask(CHAT, TEST)
-    [start], [end] = await rows(client.bus)
+    [start], [end] = await client.rows()
     assert (answered.result.text, answered.provider, answered.cache) == ("Ada is a singer.", "cloudflare", "miss")
     assert (end.target, end.provider, end.model) == (
         "llama-3-3-70b",
@@ -54,7 +54,7 @@ async def test_where_one_fails_the_next_is_asked(stack: AsyncExitStack, settings
     first, second = Scripted("cloudflare", OVERLOADED), Scripted("anthropic", "Ada sings.")
     client = await client_of(stack, settings, first, second)
     answered = await client.ai.ask(CHAT, TEST)
-    _, [failed, done] = await rows(client.bus)
+    _, [failed, done] = await client.rows()
     assert (answered.provider, answered.result.text) == ("anthropic", "Ada sings.")
     assert (failed.outcome, failed.error_type, failed.http_status) == ("failed", "overloaded", 503)
     assert (failed.prompt_tokens, failed.cost_pico_usd, failed.usage_source) == (None, None, "none")
@@ -69,7 +69,7 @@ async def test_the_answer_of_the_next_one_is_the_answer_to_the_question(
     client = await client_of(stack, settings, Scripted("cloudflare", OVERLOADED), Scripted("anthropic", "Ada sings."))
     await client.ai.ask(CHAT, TEST)
     again = await client.ai.ask(CHAT, TEST)
-    _, recorded = await rows(client.bus)
+    _, recorded = await client.rows()
     assert (again.cache, again.provider) == ("exact_hit", "anthropic")
     hit = recorded[-1]
     assert (hit.cost_pico_usd, hit.avoided_pico_usd) == (0, recorded[-2].cost_pico_usd)
@@ -81,7 +81,7 @@ async def test_a_limit_that_passes_is_waited_for(stack: AsyncExitStack, settings
     limited = ProviderFailed("rate_limited", "429", http_status=429, retry_after_seconds=0.2, reached=False)
     client = await client_of(stack, settings, Scripted("cloudflare", limited, "Ada sings."))
     answered = await client.ai.ask(CHAT, TEST)
-    _, [failed, done] = await rows(client.bus)
+    _, [failed, done] = await client.rows()
     assert answered.result.text == "Ada sings."
     assert (failed.error_type, failed.prompt_tokens, failed.cost_pico_usd) == ("rate_limited", 0, 0)
     assert (done.target, done.retry_of) == ("llama-3-3-70b", failed.job_id)
@@ -102,7 +102,7 @@ async def test_after_the_last_try_the_caller_gets_the_error(stack: AsyncExitStac
     client = await client_of(stack, settings, Scripted("cloudflare", OVERLOADED), Scripted("anthropic", OVERLOADED))
     with pytest.raises(ProviderFailed, match="503"):
         await client.ai.ask(CHAT, TEST)
-    started, recorded = await rows(client.bus)
+    started, recorded = await client.rows()
     assert len(started) == len(recorded) >= 2
     assert {row.outcome for row in recorded} == {"failed"}
     assert [facts.key async for facts in client.objects.list("ai/") if not facts.key.endswith(".input")] == []
@@ -114,7 +114,7 @@ async def test_what_a_failed_attempt_used_is_priced(stack: AsyncExitStack, setti
     cut = ProviderFailed("cut", "the stream ended", usage=used, text="Ada")
     client = await client_of(stack, settings, Scripted("cloudflare", cut), Scripted("anthropic", "Ada sings."))
     await client.ai.ask(CHAT, TEST)
-    _, [failed, _] = await rows(client.bus)
+    _, [failed, _] = await client.rows()
     assert (failed.prompt_tokens, failed.completion_tokens, failed.usage_source) == (50, 10, "partial")
     assert failed.cost_pico_usd == 50 * PROMPT_PICO + 10 * ANSWER_PICO
 
@@ -126,7 +126,7 @@ async def test_a_question_too_large_for_every_window_is_refused(stack: AsyncExit
     huge = Chat(messages=(Message("user", "word " * 2_000_000),))
     with pytest.raises(AIInputRefused, match=r"[\d,]{7,}"):
         await client.ai.ask(huge, TEST)
-    started, [row] = await rows(client.bus)
+    started, [row] = await client.rows()
     assert (started, scripted.asked) == ([], [])
     assert (row.outcome, row.provider, row.cost_pico_usd) == ("failed", "none", 0)
 

@@ -5,6 +5,7 @@ import dataclasses
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -22,11 +23,14 @@ from tests.runtime.ai.clients import (
     shut,
     the_same,
     until,
+    until_started,
 )
 from tests.runtime.ai.pictures import ORANGE, encoded, flat
-from tonetouch_runtime import Objects, Refused, Settings, SystemClock, Unavailable
+from tonetouch_contracts.message import Event, Positions
+from tonetouch_runtime import Log, Objects, Refused, Settings, SystemClock, Unavailable
 from tonetouch_runtime._object_store import ObjectStoreUnavailable
 from tonetouch_runtime.ai import AIInputRefused, AIUnavailable, TextToEmbed, Whose
+from tonetouch_runtime.ai.caching import closing
 from tonetouch_runtime.ai.client import AIClient
 from tonetouch_runtime.ai.composing import connect
 from tonetouch_runtime.ai.local import EngineMissing, Fact, LocalEngines, Pattern
@@ -35,6 +39,22 @@ from tonetouch_runtime.ai.tasks import Chat, ImageDescription
 
 TEMPLATE = ((Pattern("{title} is by {by}.", needs=("title", "by")),),)
 FACTS = (Fact(id="1", name="title", value="Rain"), Fact(id="2", name="by", value="Ada"))
+
+
+class HeldLog(Log):
+    """A log that is told nothing but starts until it is let go, and then fails if it has to."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.held, self.waiting = asyncio.Event(), 0
+        self.failure: Exception | None = None
+
+    async def pour(self, *events: Event) -> Positions:
+        self.waiting += 1
+        await self.held.wait()
+        if self.failure:
+            raise self.failure
+        return await super().pour(*events)
 
 
 @pytest.fixture(name="client")
@@ -63,7 +83,7 @@ async def test_an_attempt_has_one_start_and_one_end(client: Connected) -> None:
         [TextToEmbed(text="rain", subject="track:1", job_id="j-1", attempt=3)],
         Whose(feature="ingest.embed", subject=""),
     )
-    [start], [end] = await rows(client.bus)
+    [start], [end] = await client.rows()
     expected = LocalEngines().embed(["rain"])
     assert found.job_id == "j-1"
     assert (
@@ -93,7 +113,7 @@ async def test_a_picture_is_described_and_a_text_is_written(client: Connected) -
         assert (alt.cache, about.cache) == (expected, expected)
         assert alt.result.text.startswith("“Rain”")
         assert about.result.text == "Rain is by Ada."
-    started, recorded = await rows(client.bus)
+    started, recorded = await client.rows()
     assert sorted(row.type for row in started) == ["chat", "image_description"]
     assert Counter(row.type for row in recorded) == {"chat": 2, "image_description": 2}
     assert all(row.cost_pico_usd == 0 and row.prompt_tokens == 0 for row in recorded if row.cache == "exact_hit")
@@ -107,7 +127,7 @@ async def test_two_hundred_callers_of_one_client_make_one_call(client: Connected
     await until(lambda: client.provider.calls)
     gate.set()
     answers = await asking
-    started, recorded = await rows(client.bus)
+    started, recorded = await client.rows()
     assert (client.provider.calls, len(started)) == (1, 1)
     assert caches(recorded) == {"miss": 1, "coalesced": 199}
     assert len({row.job_id for row in recorded}) == 200
@@ -126,7 +146,7 @@ async def test_of_twenty_five_texts_only_the_new_ones_go_upstream(client: Connec
     assert [one.cache for one in found] == ["exact_hit"] * 10 + ["miss"] * 15
     singly = LocalEngines().embed([one.text for one in texts])
     assert all(np.array_equal(one.vector, vector) for one, vector in zip(found, singly.vectors, strict=True))
-    _, recorded = await rows(client.bus)
+    _, recorded = await client.rows()
     assert caches(recorded) == {"miss": 25, "exact_hit": 10}
     assert Counter(row.job_id for row in recorded).most_common(1)[0][1] == 1
 
@@ -155,7 +175,7 @@ async def test_a_failing_engine_is_recorded_and_not_cached(client: Connected) ->
     await until(lambda: client.provider.calls)
     gate.set()
     assert [str(error) for error in await asking] == ["out of order"] * 3
-    started, recorded = await rows(client.bus)
+    started, recorded = await client.rows()
     assert len(started) == 1
     assert {(row.outcome, row.error, row.output_ref) for row in recorded} == {
         ("failed", "RuntimeError: out of order", None)
@@ -171,7 +191,7 @@ async def test_an_input_no_model_takes_is_refused_in_words(client: Connected) ->
         await client.ai.ask(ImageDescription(image=b"not an image"), TEST)
     assert isinstance(refused.value, Refused)
     assert refused.value.problem.detail == refused.value.reason
-    _, [row] = await rows(client.bus)
+    _, [row] = await client.rows()
     assert row.outcome == "failed"
     assert row.error is not None and refused.value.reason in row.error
     with pytest.raises(AIInputRefused):
@@ -197,7 +217,7 @@ async def test_what_a_person_asks_is_never_shared(client: Connected) -> None:
     for _ in range(2):
         [found] = await client.ai.embed(the_same(), PRIVATE)
         assert found.cache == "miss"
-    started, recorded = await rows(client.bus)
+    started, recorded = await client.rows()
     assert len(started) == len(recorded) == client.provider.calls == 2
     assert {(row.input_ref, row.output_ref) for row in recorded} == {(None, None)}
     assert len({row.input_hash for row in recorded}) == 2
@@ -210,7 +230,7 @@ async def test_the_error_of_a_private_call_does_not_quote_it(client: Connected) 
     client.provider.failures = [RuntimeError("cannot embed 'my secret'")]
     with pytest.raises(RuntimeError):
         await client.ai.embed(the_same(), PRIVATE)
-    _, [row] = await rows(client.bus)
+    _, [row] = await client.rows()
     assert row.error == "RuntimeError"
 
 
@@ -226,7 +246,7 @@ async def test_a_call_that_fails_before_its_start_has_a_row_too(client: Connecte
         )
         errors = await asyncio.gather(*(ai.embed([text], TEST) for text in the_same(2)), return_exceptions=True)
     assert all(isinstance(error, ObjectStoreUnavailable) for error in errors)
-    started, recorded = await rows(client.bus)
+    started, recorded = await client.rows()
     assert (started, client.provider.calls) == ([], 0)
     assert sorted((row.cache, row.outcome, row.prompt_tokens) for row in recorded) == [
         ("coalesced", "failed", 0),
@@ -247,8 +267,50 @@ async def test_a_caller_that_leaves_wastes_nothing(client: Connected) -> None:
     gate.set()
     [found] = await joining
     assert (found.cache, client.provider.calls) == ("coalesced", 1)
-    _, recorded = await rows(client.bus)
+    _, recorded = await client.rows()
     assert caches(recorded) == {"miss": 1, "coalesced": 1}
+
+
+async def test_an_answer_does_not_wait_for_its_row(settings: Settings) -> None:
+    """It is given when it is kept, which says how the attempt ended; the row follows."""
+    await provision_ai(settings)
+    async with connected(settings, make_log=HeldLog) as client:
+        assert isinstance(client.log, HeldLog)
+        [found] = await client.ai.embed(the_same(), TEST)
+        [started], recorded = await rows(client.bus)
+        assert (found.cache, started.job_id, recorded) == ("miss", found.job_id, [])
+        client.log.held.set()
+        _, [row] = await client.rows()
+    assert (row.job_id, row.outcome, row.prompt_tokens) == (found.job_id, "succeeded", 5)
+
+
+async def test_a_row_that_never_came_is_made_from_what_is_kept(settings: Settings) -> None:
+    """As after a kill between the answer and its row: the sweeper's row has what the attempt used."""
+    await provision_ai(settings)
+    async with connected(settings, make_log=HeldLog) as client:
+        assert isinstance(client.log, HeldLog)
+        client.log.failure = Unavailable("the log is away")
+        client.log.held.set()
+        [found] = await client.ai.embed(the_same(), TEST)
+        [started], recorded = await client.rows()
+        assert recorded == []
+        row = await closing(client.objects, started, "2026-11-22T00:00:00.000000Z")
+    assert (row.job_id, row.outcome, row.prompt_tokens, row.cost_pico_usd) == (found.job_id, "succeeded", 5, 0)
+
+
+async def test_a_private_answer_waits_for_its_row(settings: Settings) -> None:
+    """Nothing of it is kept, so nobody else could say how it ended."""
+    await provision_ai(settings)
+    async with connected(settings, make_log=HeldLog) as client:
+        assert isinstance(client.log, HeldLog)
+        asking = asyncio.create_task(client.ai.embed(the_same(), PRIVATE))
+        await until_started(client.bus)
+        await until(lambda: client.log.waiting)  # type: ignore[attr-defined]
+        assert not asking.done()
+        client.log.held.set()
+        await asking
+        _, [row] = await rows(client.bus)
+    assert row.outcome == "succeeded"
 
 
 async def test_an_answer_that_cannot_be_kept_is_still_an_answer(client: Connected, settings: Settings) -> None:
@@ -263,7 +325,7 @@ async def test_an_answer_that_cannot_be_kept_is_still_an_answer(client: Connecte
         await objects.put(f"ai/{started.input_hash}/in-the-way", b"")
     gate.set()
     [found] = await asking
-    _, [row] = await rows(client.bus)
+    _, [row] = await client.rows()
     assert found.cache == "miss"
     assert (row.outcome, row.output_ref, row.prompt_tokens) == ("succeeded", None, 5)
 
@@ -271,11 +333,11 @@ async def test_an_answer_that_cannot_be_kept_is_still_an_answer(client: Connecte
 async def test_a_question_that_cannot_be_kept_is_answered_all_the_same(client: Connected, settings: Settings) -> None:
     """Its answer was paid for: it reaches the caller, is kept, and is accounted for."""
     await client.ai.embed(the_same(), msgspec.structs.replace(TEST, keep_input=False))
-    _, [row] = await rows(client.bus)
+    _, [row] = await client.rows()
     async with Objects(settings.object_store) as objects:
         await objects.delete(f"ai/{row.input_hash}")
         # A folder in the place of the object: the store refuses to write over it.
         await objects.put(f"ai/{row.input_hash}.input/in-the-way", b"")
     [found] = await client.ai.embed(the_same(), msgspec.structs.replace(TEST, keep_input=True))
-    _, recorded = await rows(client.bus)
+    _, recorded = await client.rows()
     assert (found.cache, recorded[-1].outcome, recorded[-1].output_ref) == ("miss", "succeeded", row.output_ref)

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from tests.cloud import Account, Fault
-from tests.runtime.ai.clients import TEST, Connected, connected_to_the_cloud, provision_ai, rows
+from tests.runtime.ai.clients import TEST, Connected, connected_to_the_cloud, provision_ai
 from tests.runtime.ai.pictures import ORANGE, encoded, flat
 from tonetouch_runtime import Settings
 from tonetouch_runtime.ai import TextToEmbed
@@ -54,7 +54,7 @@ async def test_every_task_is_answered_in_runtime_and_priced(
 ) -> None:
     """Nine tasks, nine models of Workers AI: each gives a result of its task and a row with what it cost."""
     answered = await client.ai.ask(request_, TEST)
-    _, [row] = await rows(client.bus)
+    _, [row] = await client.rows()
     assert type(answered.result).__struct_config__.tag == request_.task() == row.type
     assert (row.provider, row.outcome, row.usage_source != "none" or row.type in UNREPORTED) == (
         "cloudflare",
@@ -81,7 +81,7 @@ async def test_the_rows_say_what_the_cloud_says(client: Connected, cloud: Accoun
     streamed = await client.ai.stream(Chat(messages=(Message("user", "[F1] It rains."),)), TEST)
     answered = await streamed.answered()
     assert answered.result.text
-    _, recorded = await rows(client.bus)
+    _, recorded = await client.rows()
     written = [row for row in recorded if row.type == "chat"]
     charged = cloud.charged(LLAMA)
     assert {row.usage_source for row in written} == {"reported"}
@@ -101,7 +101,7 @@ async def test_a_prompt_that_does_not_fit_goes_out_through_the_gateway(client: C
     await client.ai.ask(long, TEST)
     again = msgspec.structs.replace(long, messages=(Message("user", "And who is Bo?"),))
     await client.ai.ask(again, TEST)
-    _, [first, second] = await rows(client.bus)
+    _, [first, second] = await client.rows()
     assert (first.provider, first.target, first.gateway) == ("anthropic", "claude-haiku", cloud.gateway)
     assert first.gateway_log_id
     assert first.context_hash == second.context_hash
@@ -114,7 +114,7 @@ async def test_nonsense_is_a_recorded_failure_with_a_reason(client: Connected, c
     """And not an exception in a log: the next target answers, the row of the first says what came."""
     cloud.fail(LLAMA, Fault(nonsense=True))
     answered = await client.ai.ask(CHAT, TEST)
-    _, [failed, done] = await rows(client.bus)
+    _, [failed, done] = await client.rows()
     assert (failed.outcome, failed.error_type) == ("failed", "nonsense")
     assert failed.error
     assert (answered.provider, done.retry_of) == (done.provider, failed.job_id)

@@ -18,7 +18,6 @@ from tests.runtime.ai.clients import (
     caches,
     connected,
     provision_ai,
-    rows,
     shut,
     the_same,
     until,
@@ -88,7 +87,7 @@ async def test_two_clients_with_two_hundred_callers_make_one_call(client: Connec
         await until(lambda: client.provider.calls or other.provider.calls)
         gate.set()
         answers = [one for half in await asking for one in half]
-        started, recorded = await rows(client.bus)
+        started, recorded = await client.rows()
         assert client.provider.calls + other.provider.calls == len(started) == 1
     assert len({row.job_id for row in recorded}) == len(recorded) == 200
     assert caches(recorded)["miss"] == 1
@@ -107,7 +106,7 @@ async def test_two_processes_with_two_hundred_callers_make_one_call(
         (tmp_path / "go").touch()
         said = sorted([await line(one), await line(other)])
     assert said == ["0 1 100", "1 1 100"]
-    started, recorded = await rows(client.bus)
+    started, recorded = await client.rows()
     assert len(started) == caches(recorded)["miss"] == 1
     assert len({row.job_id for row in recorded}) == len(recorded) == 200
     assert {row.cost_pico_usd for row in recorded} == {0}
@@ -123,7 +122,7 @@ async def test_when_the_holder_is_killed_another_takes_over(
         waiting = asyncio.create_task(client.ai.embed(the_same(), TEST))
         holder.kill()
         [found] = await waiting
-    started, [row] = await rows(client.bus)
+    started, [row] = await client.rows()
     assert (found.cache, client.provider.calls) == ("miss", 1)
     assert len(started) == 2
     assert row.job_id == found.job_id == started[1].job_id
@@ -161,7 +160,7 @@ async def test_when_the_holder_fails_another_asks_at_once(client: Connected, set
             await first
         [found] = await waiting
     assert found.cache == "miss"
-    _, recorded = await rows(client.bus)
+    _, recorded = await client.rows()
     assert [row.outcome for row in recorded] == ["failed", "succeeded"]
 
 
@@ -187,7 +186,7 @@ async def test_an_answered_question_stays_leased_for_a_while(client: Connected, 
     """Whoever looked for the answer a moment too early does not get the lease; nobody renews it, and it runs out."""
     async with connected(settings, lease_seconds=STEADY_SECONDS) as other:
         await other.ai.embed(the_same(), TEST)
-        [started], _ = await rows(client.bus)
+        [started], _ = await client.rows()
         assert await Leases(client.bus, owner="tests").take(started.input_hash) is None
         async with asyncio.timeout(20):
             while (await client.bus.jetstream.stream_info(AI_LEASES.name)).state.messages:

@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack
 
 import pytest
 
-from tests.runtime.ai.clients import PRIVATE, TEST, Connected, connected, provision_ai, rows, until_recorded
+from tests.runtime.ai.clients import PRIVATE, TEST, Connected, connected, provision_ai, until_recorded
 from tests.runtime.ai.scripted import Scripted
 from tonetouch_runtime import Settings
 from tonetouch_runtime.ai import ProviderFailed, Streamed
@@ -41,7 +41,7 @@ async def test_the_pieces_come_in_order_and_add_up(stack: AsyncExitStack, settin
     assert await read(streamed) == list(PARTS)
     answered = await streamed.answered()
     assert answered.result.text == "Ada is a singer."
-    _, [row] = await rows(client.bus)
+    _, [row] = await client.rows()
     assert (row.outcome, row.completion_tokens, row.usage_source) == ("succeeded", 4, "reported")
     assert row.first_token_ms is not None and row.latency_ms is not None and row.first_token_ms <= row.latency_ms
 
@@ -76,7 +76,7 @@ async def test_a_reader_that_leaves_loses_no_usage(stack: AsyncExitStack, settin
         break
     del streamed
     await until_recorded(client.bus)
-    _, [row] = await rows(client.bus)
+    _, [row] = await client.rows()
     assert (row.outcome, row.completion_tokens) == ("succeeded", 4)
     assert (await client.ai.ask(CHAT, TEST)).cache == "exact_hit"
 
@@ -90,7 +90,7 @@ async def test_a_stream_that_is_cut_keeps_what_is_known_of_it(stack: AsyncExitSt
     assert await read(streamed) == ["Ada ", "is "]
     with pytest.raises(ProviderFailed, match="the stream ended"):
         await streamed.answered()
-    _, [row] = await rows(client.bus)
+    _, [row] = await client.rows()
     assert (row.outcome, row.error_type, row.usage_source) == ("failed", "cut", "partial")
     assert (row.prompt_tokens, row.completion_tokens) == (50, 2)
 

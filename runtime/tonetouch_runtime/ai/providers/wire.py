@@ -8,7 +8,8 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
+from http.cookiejar import CookieJar
 from types import MappingProxyType
 from typing import Self
 
@@ -153,8 +154,11 @@ class Wire:
     ) -> None:
         self.door = door
         self._url = url.rstrip("/")
-        self._headers = dict(headers)
-        self._client = client or httpx.AsyncClient(http2=False, limits=LIMITS, follow_redirects=False, verify=_trust())
+        self._client = client or httpx.AsyncClient(
+            http2=False, limits=LIMITS, follow_redirects=False, verify=_trust(), cookies=_NoCookies()
+        )
+        self._headers = {**self._client.headers, **headers}
+        self._address = lru_cache(maxsize=256)(httpx.URL)
 
     async def ask(self, asked: Asked, *, seconds: float) -> Answered:
         """The whole answer within so many seconds. Raises AIUnavailable, AIInputRefused or ProviderFailed."""
@@ -185,12 +189,12 @@ class Wire:
     async def _send(self, asked: Asked, seconds: float) -> httpx.Response:
         door = self.door
         try:
-            request = self._client.build_request(
+            request = httpx.Request(
                 "POST",
-                f"{self._url}/{asked.path}",
+                self._address(f"{self._url}/{asked.path}"),
                 content=asked.body,
                 headers={"content-type": asked.media_type, **self._headers, **asked.headers},
-                timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
+                extensions={"timeout": _patience(seconds)},
             )
             return await self._client.send(request, stream=True)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeError):
@@ -204,6 +208,18 @@ class Wire:
         except httpx.TransportError as error:
             why = f"{door.provider} hung up before it answered ({type(error).__name__})"
             raise ProviderFailed("unreachable", why) from None
+
+
+class _NoCookies(CookieJar):
+    """Nothing is remembered of one call in the next."""
+
+    def extract_cookies(self, *_: object) -> None:
+        pass
+
+
+@cache
+def _patience(seconds: float) -> dict[str, float | None]:
+    return httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)).as_dict()
 
 
 @cache
