@@ -172,6 +172,8 @@ def _personal(event: type[Event]) -> Iterator[str]:
             yield f"`{name}` is a person's opaque id"
     if "file_name" in fields:
         yield "`file_name` is a person's own words"
+    if "name" in fields and UserId in fields.values():
+        yield "`name` is a person's own words"
 
 
 def first_sentence(documented: type) -> str:

@@ -16,6 +16,8 @@ LyricsId = NewType("LyricsId", str)
 MediaId = NewType("MediaId", str)
 UserId = NewType("UserId", str)
 PlayId = NewType("PlayId", str)
+FeedbackId = NewType("FeedbackId", str)
+PlaylistId = NewType("PlaylistId", str)
 JobId = NewType("JobId", str)
 ContentHash = NewType("ContentHash", str)
 """Lower-case hexadecimal SHA-256 of some bytes."""

@@ -7,7 +7,7 @@ from typing import get_args
 
 import msgspec
 
-from tonetouch_contracts import copy, job, ledger, play, track, upload
+from tonetouch_contracts import copy, feedback, job, ledger, play, playlist, track, upload
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.subjects import queue_subject, type_filter
 from tonetouch_contracts.vocabulary import Vocabulary
@@ -96,8 +96,17 @@ STREAMS: tuple[Stream, ...] = (
     Stream(
         name="LIBRARY",
         owner="catalog",
-        says=(play.PlayRecorded,),
-        promise="What listeners did. In order per entity; kept for ever; listeners by opaque id only.",
+        says=(
+            play.PlayRecorded,
+            feedback.FeedbackGiven,
+            playlist.PlaylistCreated,
+            playlist.PlaylistRenamed,
+            playlist.PlaylistTracksAdded,
+            playlist.PlaylistTracksRemoved,
+            playlist.PlaylistDeleted,
+        ),
+        promise="What listeners did, said and gathered. In order per entity; kept for ever; listeners by opaque id, "
+        "and the names they gave their playlists.",
     ),
     Stream(
         name="INGEST",
