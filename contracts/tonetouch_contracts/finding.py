@@ -2,7 +2,7 @@
 
 import msgspec
 
-from tonetouch_contracts.identity import TrackId, UserId
+from tonetouch_contracts.identity import ListId, TrackId, UserId
 from tonetouch_contracts.message import Command, Page
 
 
@@ -63,6 +63,24 @@ class FindSimilar(Command[Page[Found]], frozen=True, kw_only=True, tag="recommen
     explicit_allowed: bool = True
 
 
+class Filters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a listener narrows a list down to. What is null lets everything pass; bounds belong to their range.
+
+    A track of which the fact is not known does not pass. `language` is ISO 639-3, `energy_from` and `energy_to` lie
+    between 0 and 1.
+    """
+
+    genre: str | None = None
+    mood: str | None = None
+    language: str | None = None
+    year_from: int | None = None
+    year_to: int | None = None
+    energy_from: float | None = None
+    energy_to: float | None = None
+    bpm_from: float | None = None
+    bpm_to: float | None = None
+
+
 class MixTrack(msgspec.Struct, frozen=True, kw_only=True):
     """A track of a mix, with the tracks the listener heard that speak for it."""
 
@@ -72,12 +90,13 @@ class MixTrack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Mix(msgspec.Struct, frozen=True, kw_only=True):
-    """A list made for one listener, with its reason in words."""
+    """A list made for one listener, with its reason in words. `list_id` is what it was recorded under when served."""
 
     id: str
     name: str
     reason: str
     tracks: tuple[MixTrack, ...]
+    list_id: ListId | None = None
 
 
 class MakeForYou(Command[Page[Mix]], frozen=True, kw_only=True, tag="recommend.make-for-you"):
@@ -86,4 +105,84 @@ class MakeForYou(Command[Page[Mix]], frozen=True, kw_only=True, tag="recommend.m
     user_id: UserId
     region: str
     explicit_allowed: bool
+    limit: int = 20
+
+
+class Selection(msgspec.Struct, frozen=True, kw_only=True):
+    """Tracks in the order to play them, and why these; without tracks the reason says why there are none.
+
+    `list_id` is what it was recorded under. With a cursor it goes on.
+    """
+
+    list_id: ListId
+    name: str
+    reason: str
+    tracks: tuple[MixTrack, ...]
+    next_cursor: str | None = None
+
+
+class MakeBecause(Command[Selection], frozen=True, kw_only=True, tag="recommend.make-because"):
+    """A mix around one published track, for a listener who heard it, without what they heard lately."""
+
+    user_id: UserId
+    track_id: TrackId
+    region: str
+    explicit_allowed: bool
+    limit: int = 20
+
+
+class MakeNewForYou(Command[Selection], frozen=True, kw_only=True, tag="recommend.make-new-for-you"):
+    """What was published lately and lies near the listener's taste, without what they have heard."""
+
+    user_id: UserId
+    region: str
+    explicit_allowed: bool
+    limit: int = 20
+
+
+class TuneRadio(Command[Selection], frozen=True, kw_only=True, tag="recommend.tune-radio"):
+    """The next tracks of a radio. `seed` is ``track:<id>``, ``artist:<id>``, ``mood:<name>`` or ``genre:<name>``.
+
+    It goes on for ever: each cursor gives what comes after, and no track comes twice before all have come once.
+    """
+
+    user_id: UserId
+    seed: str
+    region: str
+    explicit_allowed: bool
+    limit: int = 20
+    cursor: str | None = None
+    filters: Filters = Filters()
+
+
+class MakeMoodMix(Command[Selection], frozen=True, kw_only=True, tag="recommend.make-mood-mix"):
+    """A mix of one mood: of its tracks those that are nearest to the listener's taste, or most typical without one."""
+
+    user_id: UserId
+    mood: str
+    region: str
+    explicit_allowed: bool
+    limit: int = 20
+    filters: Filters = Filters()
+
+
+class FindPath(Command[Selection], frozen=True, kw_only=True, tag="recommend.find-path"):
+    """A smooth way from one published track to another: `limit` tracks with both ends, none of them twice."""
+
+    user_id: UserId
+    start: TrackId
+    end: TrackId
+    region: str
+    explicit_allowed: bool
+    limit: int = 12
+
+
+class MixAlchemy(Command[Selection], frozen=True, kw_only=True, tag="recommend.mix-alchemy"):
+    """Tracks near what is added and far from what is subtracted: ``track:<id>`` or ``artist:<id>`` each."""
+
+    user_id: UserId
+    add: tuple[str, ...]
+    region: str
+    explicit_allowed: bool
+    subtract: tuple[str, ...] = ()
     limit: int = 20

@@ -19,6 +19,7 @@ PlayId = NewType("PlayId", str)
 FeedbackId = NewType("FeedbackId", str)
 PlaylistId = NewType("PlaylistId", str)
 JobId = NewType("JobId", str)
+ListId = NewType("ListId", str)
 ContentHash = NewType("ContentHash", str)
 """Lower-case hexadecimal SHA-256 of some bytes."""
 

@@ -7,7 +7,7 @@ from typing import get_args
 
 import msgspec
 
-from tonetouch_contracts import copy, feedback, job, ledger, play, playlist, track, upload
+from tonetouch_contracts import copy, feedback, job, ledger, play, playlist, serving, track, upload
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.subjects import queue_subject, type_filter
 from tonetouch_contracts.vocabulary import Vocabulary
@@ -90,6 +90,7 @@ STREAMS: tuple[Stream, ...] = (
             track.GenreAdded,
             track.LyricsAdded,
             track.MediaAdded,
+            track.TrackRelated,
         ),
         promise="What exists. In order per entity; kept for ever; no personal data but the uploader's opaque id.",
     ),
@@ -129,8 +130,15 @@ STREAMS: tuple[Stream, ...] = (
             upload.IngestRetried,
             upload.ContentClaimed,
             upload.AboutWanted,
+            upload.RelationRuled,
         ),
         promise="How uploads become tracks. In order per upload; kept for ever; no personal data but who uploaded.",
+    ),
+    Stream(
+        name="RECOMMEND",
+        owner="recommend",
+        says=(serving.ListServed,),
+        promise="Lists that were served and what they were made from. Kept for ever; listeners by opaque id only.",
     ),
     Stream(
         name="AGENTS",
@@ -235,7 +243,9 @@ CONSUMERS: tuple[Consumer, ...] = (
         upload.AboutWritten,
         upload.IngestFailed,
         upload.IngestRetried,
+        upload.RelationRuled,
     ),
+    _hears("ingest-ruling", "CATALOG", "ingest", track.TrackRelated),
     _hears("ingest-writing", "AGENTS", "ingest", copy.CopyWritten, copy.CopySkipped, copy.CopyFailed),
     *(_step(name) for name in QUEUES[0].steps),
     _hears("agents-asking", "INGEST", "agents", upload.AboutWanted),
