@@ -7,7 +7,7 @@ from typing import get_args
 
 import msgspec
 
-from tonetouch_contracts import copy, feedback, job, ledger, play, playlist, serving, track, upload
+from tonetouch_contracts import copy, feedback, indexing, job, ledger, play, playlist, serving, track, upload
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.subjects import queue_subject, type_filter
 from tonetouch_contracts.vocabulary import Vocabulary
@@ -123,6 +123,7 @@ STREAMS: tuple[Stream, ...] = (
             upload.AudioCompared,
             upload.AudioAnalysed,
             upload.EmbeddingDone,
+            indexing.EmbeddingRenewed,
             upload.CoverDescribed,
             upload.AboutWritten,
             upload.IngestCompleted,
@@ -177,8 +178,8 @@ QUEUES: tuple[WorkQueue, ...] = (
         name="INGEST_Q",
         segment="ingest",
         owner="ingest",
-        steps=get_args(upload.StepName),
-        promise="Steps of uploads that wait for a worker; every model call of ingest goes through here.",
+        steps=(*get_args(upload.StepName), indexing.REEMBED),
+        promise="Steps of uploads that wait for a worker, and tracks to be embedded again; every model call goes through here.",
     ),
     WorkQueue(
         name="AGENTS_Q",

@@ -8,6 +8,9 @@ from tonetouch_contracts.identity import AlbumId, ArtistId, ContentHash, GenreId
 from tonetouch_contracts.message import Command, Done, Event, Page
 
 TrackStatus = Literal["uploaded", "processing", "published", "duplicate", "rejected", "failed"]
+FoundBy = Literal["bytes", "sound"]
+Relation = Literal["duplicate", "version", "none"]
+"""What one track is to another: the same recording, another form of it (remaster, live, instrumental), or neither."""
 
 
 class TrackUploaded(Event, frozen=True, kw_only=True, tag="track.uploaded"):
@@ -99,6 +102,23 @@ class TrackDuplicated(Event, frozen=True, kw_only=True, tag="track.duplicated"):
     track_id: TrackId
     of: TrackId
     reason: str
+    by: FoundBy | None = None
+
+
+class TrackRelated(Event, frozen=True, kw_only=True, tag="track.related"):
+    """A person has said what this track is to another; it outweighs whatever was found by sound, then or later.
+
+    A duplicate is no longer shown, a version is linked; after `none` it is neither, and `of` is null or what it was
+    linked to. It does not say that a track which was stopped as a duplicate is published by now: that follows.
+    """
+
+    entity_field: ClassVar[str] = "track_id"
+
+    track_id: TrackId
+    of: TrackId | None
+    relation: Relation
+    reason: str
+    said_by: UserId
 
 
 class TrackRejected(Event, frozen=True, kw_only=True, tag="track.rejected"):
@@ -236,11 +256,25 @@ class PublishTrack(Command[Done], frozen=True, kw_only=True, tag="catalog.publis
 
 
 class MarkDuplicate(Command[Done], frozen=True, kw_only=True, tag="catalog.mark-duplicate"):
-    """This upload is the recording `of`: do not publish it."""
+    """This upload is the recording `of`: do not publish it. Refused where a person has said otherwise."""
 
     track_id: TrackId
     of: TrackId
     reason: str
+    by: FoundBy | None = None
+
+
+class RelateTrack(Command[Done], frozen=True, kw_only=True, tag="catalog.relate-track"):
+    """Overrule what was found by sound, or link two tracks by hand; of a track that was published or is a duplicate.
+
+    `of` may be left out with `none`. The reason is kept in the log for everybody to read.
+    """
+
+    track_id: TrackId
+    relation: Relation
+    reason: str
+    said_by: UserId
+    of: TrackId | None = None
 
 
 class RejectTrack(Command[Done], frozen=True, kw_only=True, tag="catalog.reject-track"):
@@ -256,6 +290,14 @@ class DescribeTrack(Command[Done], frozen=True, kw_only=True, tag="catalog.descr
     track_id: TrackId
     about: str
     job_id: str
+
+
+class VersionView(msgspec.Struct, frozen=True, kw_only=True):
+    """A published track that is another version of the one it is shown with."""
+
+    id: TrackId
+    title: str
+    artist: str
 
 
 class TrackView(msgspec.Struct, frozen=True, kw_only=True):
@@ -290,6 +332,7 @@ class TrackView(msgspec.Struct, frozen=True, kw_only=True):
     guessed: tuple[str, ...] = ()
     uploaded_at: str | None = None
     published_at: str | None = None
+    versions: tuple[VersionView, ...] = ()
 
 
 class ShowTrack(Command[TrackView], frozen=True, kw_only=True, tag="catalog.show-track"):

@@ -10,7 +10,7 @@ import msgspec
 from tonetouch_contracts.copy import Known
 from tonetouch_contracts.identity import ContentHash, JobId, TrackId, UserId
 from tonetouch_contracts.message import Command, Event, Page
-from tonetouch_contracts.track import Audio, Cover, TrackStatus
+from tonetouch_contracts.track import Audio, Cover, FoundBy, Relation, TrackStatus
 
 StepName = Literal["stage", "fingerprint", "dedupe", "analyse", "embed", "describe_cover", "write_about", "publish"]
 StepState = Literal["waiting", "running", "done", "failed", "skipped"]
@@ -127,7 +127,7 @@ class DuplicateDetected(Event, frozen=True, kw_only=True, tag="duplicate.detecte
 
     track_id: TrackId
     of: TrackId
-    by: Literal["bytes", "sound"]
+    by: FoundBy
     bit_error_rate: float | None = None
     offset_seconds: float | None = None
     cosine: float | None = None
@@ -136,7 +136,8 @@ class DuplicateDetected(Event, frozen=True, kw_only=True, tag="duplicate.detecte
 class AudioCompared(Event, frozen=True, kw_only=True, tag="audio.compared"):
     """The recording was held against every earlier one and is not one of them.
 
-    It may still be a version of one. Recordings that arrive later are not held against it by this.
+    It may still be a version of one: then the figures are those of that one. Recordings that arrive later are not held
+    against it by this.
     """
 
     entity_field: ClassVar[str] = "track_id"
@@ -145,6 +146,23 @@ class AudioCompared(Event, frozen=True, kw_only=True, tag="audio.compared"):
     candidates: int
     version_of: TrackId | None = None
     bit_error_rate: float | None = None
+    offset_seconds: float | None = None
+    cosine: float | None = None
+
+
+class RelationRuled(Event, frozen=True, kw_only=True, tag="relation.ruled"):
+    """Ingest has taken in what a person said of this track and another: nothing it finds by sound undoes that.
+
+    `reopens` are the steps that wait again because the track is no duplicate after all; empty where it had been
+    published, or is not to be. It does not mean that they were done.
+    """
+
+    entity_field: ClassVar[str] = "track_id"
+
+    track_id: TrackId
+    of: TrackId | None
+    relation: Relation
+    reopens: tuple[StepName, ...] = ()
 
 
 class AudioAnalysed(Event, frozen=True, kw_only=True, tag="audio.analysed"):
