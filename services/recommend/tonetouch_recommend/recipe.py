@@ -11,17 +11,18 @@ import msgspec
 from tonetouch_contracts.finding import Filters, MixTrack
 from tonetouch_contracts.serving import Seed, Weighed
 from tonetouch_recommend.indexes import cut, on_offer
-from tonetouch_recommend.vectors.collection import AnyOf, Between, Is, Term
+from tonetouch_recommend.vectors.collection import AnyOf, Between, Is, NoneOf, Term
 
-MOST_EXCLUDED: Final = 200
-"""Tracks a recipe keeps out: what is recorded of a list stays as small as that."""
+MOST_EXCLUDED: Final = 500
+"""What a recipe keeps out: what is recorded of a list stays as small as that."""
 MOST_CANDIDATES: Final = 100
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """What a list is made from. `weights` are the numbers of the way it is made, by name.
 
-    `excluded` are tracks that stay out, and `before` those of the earlier pages of a list that goes on, in their order.
+    `excluded` stay out (``track:<id>``, ``artist:<id>``); `before` are the tracks of the earlier pages of a list that
+    goes on, in their order.
     """
 
     surface: str
@@ -38,12 +39,18 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def where(self) -> tuple[Term, ...]:
         """What a track has to pass."""
-        return (*on_offer(self.region, self.explicit_allowed), *narrowed(self.filters))
+        artists = self._excluded("artist")
+        without = (NoneOf("artist", artists),) if artists else ()
+        return (*on_offer(self.region, self.explicit_allowed), *narrowed(self.filters), *without)
 
     @property
     def out(self) -> set[str]:
         """The tracks that stay out."""
-        return {*self.excluded, *self.before}
+        return {*self._excluded("track"), *self.before}
+
+    def _excluded(self, kind: str) -> tuple[str, ...]:
+        named = (about.partition(":") for about in self.excluded)
+        return tuple(subject for of, _, subject in named if of == kind)
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

@@ -258,7 +258,7 @@ def _event(
         filters=recipe.filters,
         seeds=recipe.seeds,
         weights=dict(recipe.weights),
-        excluded=tuple(map(TrackId, recipe.excluded[:MOST_EXCLUDED])),
+        excluded=recipe.excluded[:MOST_EXCLUDED],
         candidates=tuple(made.candidates[:MOST_CANDIDATES]),
         tracks=tuple(one.track_id for one in made.tracks),
         continues=continues,
