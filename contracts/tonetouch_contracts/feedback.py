@@ -4,8 +4,8 @@ from typing import ClassVar, Literal
 
 import msgspec
 
-from tonetouch_contracts.identity import FeedbackId, UserId
-from tonetouch_contracts.message import Command, Event
+from tonetouch_contracts.identity import FeedbackId, TrackId, UserId
+from tonetouch_contracts.message import Command, Event, Page
 
 Said = Literal["like", "unlike", "dislike", "undislike", "save", "unsave", "skip", "never_again", "allow_again"]
 """`like` and `dislike` take each other's place; `un...` and `allow_again` take back; a `skip` is of one moment."""
@@ -45,3 +45,19 @@ class GiveFeedback(Command[FeedbackTaken], frozen=True, kw_only=True, tag="catal
     about: str
     said: Said
     at: str | None = None
+
+
+class LikeView(msgspec.Struct, frozen=True, kw_only=True):
+    """A track that a listener likes or has saved, and since when."""
+
+    track_id: TrackId
+    at: str
+
+
+class ListLikes(Command[Page[LikeView]], frozen=True, kw_only=True, tag="catalog.list-likes"):
+    """The tracks that a listener likes, or those they have saved, the newest first."""
+
+    user_id: UserId
+    said: Literal["like", "save"] = "like"
+    limit: int = 50
+    cursor: str | None = None

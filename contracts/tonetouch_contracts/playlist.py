@@ -29,7 +29,7 @@ class PlaylistRenamed(Event, frozen=True, kw_only=True, tag="playlist.renamed"):
     name: str
 
 
-class PlaylistTracksAdded(Event, frozen=True, kw_only=True, tag="playlist.tracks-added"):
+class PlaylistTracksAdded(Event, frozen=True, kw_only=True, tag="playlist.extended"):
     """These tracks stand at the end of the playlist now, in this order. None of them was in it before."""
 
     entity_field: ClassVar[str] = "playlist_id"
@@ -39,7 +39,7 @@ class PlaylistTracksAdded(Event, frozen=True, kw_only=True, tag="playlist.tracks
     track_ids: tuple[TrackId, ...]
 
 
-class PlaylistTracksRemoved(Event, frozen=True, kw_only=True, tag="playlist.tracks-removed"):
+class PlaylistTracksRemoved(Event, frozen=True, kw_only=True, tag="playlist.reduced"):
     """These tracks were taken out of the playlist. It does not say that they are disliked."""
 
     entity_field: ClassVar[str] = "playlist_id"
