@@ -1,9 +1,18 @@
 """What catalog is made of, in the order of the story."""
 
-from tonetouch_catalog import browsing, collecting, playing, publishing, uploading
+from tonetouch_catalog import browsing, collecting, gathering, judging, playing, publishing, relating, uploading
 from tonetouch_runtime import App
 
 app = App(
     name="catalog",
-    routers=(uploading.router, publishing.router, browsing.router, collecting.router, playing.router),
+    routers=(
+        uploading.router,
+        publishing.router,
+        browsing.router,
+        relating.router,
+        collecting.router,
+        playing.router,
+        judging.router,
+        gathering.router,
+    ),
 )

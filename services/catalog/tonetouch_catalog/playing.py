@@ -11,8 +11,7 @@ import msgspec
 from sqlalchemy import select
 from sqlmodel import Field, SQLModel
 
-from tonetouch_catalog.browsing import TrackRow
-from tonetouch_catalog.track import Track
+from tonetouch_catalog.shelving import published
 from tonetouch_contracts.identity import is_entity_id
 from tonetouch_contracts.message import Positions
 from tonetouch_contracts.play import PlayRecorded, PlayTaken, RecordPlay
@@ -52,7 +51,7 @@ async def record_play(command: RecordPlay, floor: Floor) -> Answered[PlayTaken]:
         user_id=command.user_id,
         track_id=command.track_id,
         heard_seconds=command.heard_seconds,
-        duration_seconds=await _duration(command.track_id, floor),
+        duration_seconds=(await published([command.track_id], floor))[command.track_id],
         at=stamp(at),
     )
     positions: Positions = await floor.log.pour(play)
@@ -73,10 +72,13 @@ def when_heard(command: RecordPlay, now: datetime) -> datetime:
     heard = command.heard_seconds
     if not math.isfinite(heard) or not 0 <= heard <= LONGEST_SECONDS:
         raise Refused("invalid", f"heard_seconds is a number from 0 to {LONGEST_SECONDS:.0f}, not {heard:g}.")
-    return now if command.at is None else _moment(command.at, now)
+    return moment_said(command.at, now)
 
 
-def _moment(at: str, now: datetime) -> datetime:
+def moment_said(at: str | None, now: datetime) -> datetime:
+    """The moment a player said, at the latest now, and now where it said none. Raises Refused."""
+    if at is None:
+        return now
     try:
         said = datetime.fromisoformat(at)
         said = (said if said.tzinfo else said.replace(tzinfo=UTC)).astimezone(UTC)
@@ -92,20 +94,3 @@ def _moment(at: str, now: datetime) -> datetime:
 async def _is_kept(play_id: str, floor: Floor) -> bool:
     plays = floor.tables.live(PlayRow)
     return await floor.tables.one(select(plays.c.play_id).where(plays.c.play_id == play_id)) is not None
-
-
-async def _duration(track_id: str, floor: Floor) -> float:
-    """The track's length. Raises Refused for a track that is not on the shelf."""
-    if not is_entity_id(track_id):
-        raise Refused("not_found", "There is no such track.")
-    tracks = floor.tables.live(TrackRow)
-    row = await floor.tables.one(select(tracks.c.ended, tracks.c.duration_seconds).where(tracks.c.id == track_id))
-    if row is not None and row["ended"] == "published":
-        return float(row["duration_seconds"])
-    # The table may lag: nothing is refused before the log itself was asked.
-    track = (await floor.log.load("CATALOG", track_id, Track())).state
-    if track.uploaded is None:
-        raise Refused("not_found", f"There is no track {track_id}.")
-    if track.published is None:
-        raise Refused("conflict", f"The track {track_id} is not published.", "Play one that is.")
-    return track.published.duration_seconds
