@@ -44,6 +44,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlmodel import SQLModel
 
+from tonetouch_runtime._looking import Looking, Statement, Values
 from tonetouch_runtime.errors import Misconfigured
 from tonetouch_runtime.settings import Settings
 
@@ -68,6 +69,7 @@ class Database:
         # SQLite has one writer; reads go on beside it in WAL mode.
         self._reading = ThreadPoolExecutor(max_workers=4, thread_name_prefix="reading")
         self._writing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing")
+        self._looking = Looking(engine)
 
     @classmethod
     def open(cls, settings: Settings, service: str, name: str) -> "Database":
@@ -114,6 +116,15 @@ class Database:
         with self.engine.connect() as connection:
             return work(connection)
 
+    async def look(self, statement: Statement, values: Values) -> list[tuple[Any, ...]]:
+        """A few rows found by their keys, as plain tuples; from SQLite on the spot and without a transaction.
+
+        `values` are those of the statement's bind parameters. The statement has to be one that is built once.
+        """
+        if self.schema is not None:
+            return await self.read(lambda connection: [tuple(row) for row in connection.execute(statement, values)])
+        return self._looking.rows(statement, values)
+
     async def write(self, work: Callable[[Connection], T]) -> T:
         """Run a function in one transaction; it is committed when this returns and rolled back if it raises."""
 
@@ -156,6 +167,7 @@ class Database:
         """Finish what runs and let go of the files."""
         self._writing.shutdown(wait=True)
         self._reading.shutdown(wait=True)
+        self._looking.close()
         self.engine.dispose()
 
 

@@ -1,0 +1,86 @@
+"""Looking up a few rows by their keys in SQLite, for handlers that answer within a millisecond or two.
+
+SQLAlchemy prepares each execution anew, which takes longer than SQLite needs to find the rows. Here a statement is
+compiled once, and runs on a connection that stays open, outside a transaction: each look sees what is committed.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Engine, LargeBinary, Select
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.selectable import CompoundSelect, SelectBase
+
+Statement = Select[Any] | CompoundSelect[Any]
+Values = Mapping[str, Any]
+_Argument = Callable[[Values], Any]
+_Lengths = tuple[tuple[str, int], ...]
+
+_LENGTHS = (1, 5, 20, 50, 100, 250, 500, 1000)
+"""How many values a list is filled up to, so that lists of nearly one length share a statement."""
+
+
+class Looking:
+    """Rows of one SQLite file as plain tuples. Use it from one thread."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._held: Any = None
+        self._compiled = lru_cache(maxsize=256)(self._compile)
+
+    def rows(self, statement: Statement, values: Values) -> list[tuple[Any, ...]]:
+        """What a statement selects; values that are lists are for its expanding parameters.
+
+        The statement has to be the same object each time. Raises ValueError for a column that would have to be
+        converted (JSON, a flag), and for a list that is too long.
+        """
+        lengths = tuple((name, _length(value)) for name, value in values.items() if isinstance(value, list))
+        text, arguments = self._compiled(statement, lengths)
+        found: list[tuple[Any, ...]] = self._connection().execute(text, [of(values) for of in arguments]).fetchall()
+        return found
+
+    def close(self) -> None:
+        """Give the connection back."""
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    def _connection(self) -> Any:
+        if self._held is None:
+            self._held = self._engine.raw_connection()
+        return self._held.driver_connection
+
+    def _compile(self, statement: Statement, lengths: _Lengths) -> tuple[str, list[_Argument]]:
+        _refuse_what_is_converted(statement, self._engine)
+        compiled = statement.compile(self._engine)
+        assert isinstance(compiled, SQLCompiler)
+        fixed = compiled.params
+        lists = {name: [None] * length for name, length in lengths}
+        expanded = compiled.construct_expanded_state({**dict.fromkeys(fixed), **lists})
+        of_lists = {f"{name}_{place + 1}": (name, place) for name, length in lengths for place in range(length)}
+        return expanded.statement, [_argument(name, fixed, of_lists) for name in expanded.positiontup or ()]
+
+
+def _argument(name: str, fixed: Values, of_lists: Mapping[str, tuple[str, int]]) -> _Argument:
+    if name in of_lists:
+        of_list, place = of_lists[name]
+        # What a list is filled up with is its last value: found once, however often it is asked for.
+        return lambda values: values[of_list][min(place, len(values[of_list]) - 1)] if values[of_list] else None
+    if (value := fixed[name]) is not None:
+        return lambda _: value
+    return lambda values: values[name]
+
+
+def _refuse_what_is_converted(statement: SelectBase, engine: Engine) -> None:
+    for column in statement.selected_columns:
+        converted = column.type.result_processor(engine.dialect, None) is not None
+        if converted and not isinstance(column.type, LargeBinary):
+            raise ValueError(f"{column} is no plain value in SQLite: read it through a connection")
+
+
+def _length(values: list[Any]) -> int:
+    for length in _LENGTHS:
+        if len(values) <= length:
+            return length
+    raise ValueError(f"{len(values)} values are more than the {_LENGTHS[-1]} of one look")
