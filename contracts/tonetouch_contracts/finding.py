@@ -1,5 +1,7 @@
 """Questions about sound, meaning and taste, answered by recommend from its five indexes."""
 
+from typing import Literal
+
 import msgspec
 
 from tonetouch_contracts.identity import ListId, TrackId, UserId
@@ -7,7 +9,11 @@ from tonetouch_contracts.message import Command, Page
 
 
 class SoundMatch(msgspec.Struct, frozen=True, kw_only=True):
-    """An earlier track whose fingerprint lies near; `cosine` is None for short ones, which are matched by length."""
+    """An earlier track that may be the same recording or a version of it.
+
+    `cosine` says how near its fingerprint lies. It is None for one that was found by its progression only, and for
+    short ones, which are matched by length as well.
+    """
 
     track_id: TrackId
     cosine: float | None
@@ -24,7 +30,7 @@ class FindSounds(Command[SoundMatches], frozen=True, kw_only=True, tag="recommen
     """Earlier tracks that may be the same recording.
 
     Only tracks whose `audio.fingerprinted` stands before `before` on INGEST count, and the answer waits until the index
-    has seen all of those: of two uploads of one song exactly one is the earlier.
+    has seen all of those: of two uploads of one song exactly one is the earlier. `limit` is for each way of looking.
     """
 
     track_id: TrackId
@@ -32,25 +38,79 @@ class FindSounds(Command[SoundMatches], frozen=True, kw_only=True, tag="recommen
     duration_seconds: float
     before: int
     limit: int = 10
+    progression: bytes | None = None
+
+
+SearchedIn = Literal["tracks", "lyrics", "artists", "albums", "playlists"]
+FoundKind = Literal["track", "artist", "album", "playlist"]
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A track that answers a question, with its score (cosine, higher is nearer) and, in lyrics, the passage."""
+    """Something that answers a question: higher scores answer better, and compare within one list only.
+
+    `id` is of what `kind` says; `track_id` is the same for a track and empty for all else, of which `name` (and of an
+    album `by`, its artist) is told. Found in lyrics it comes with the passage; `sung` are the first and the last
+    character in it, counted from 0, the last not included, where the words stand just so.
+    """
 
     track_id: TrackId
     score: float
     where: str
     passage: str | None = None
+    kind: FoundKind = "track"
+    id: str = ""
+    name: str | None = None
+    by: str | None = None
+    sung: tuple[int, int] | None = None
 
 
-class SearchTracks(Command[Page[Found]], frozen=True, kw_only=True, tag="recommend.search-tracks"):
-    """Published tracks by the meaning of a sentence, in descriptions and in lyrics."""
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """One page of what was found, and the cursor of the next one. An empty first page says why in `reason`."""
+
+    items: tuple[Found, ...]
+    next_cursor: str | None = None
+    reason: str | None = None
+
+
+class SearchTracks(Command[Results], frozen=True, kw_only=True, tag="recommend.search-tracks"):
+    """What is on offer under these words: by names, with mistakes too, by lines of lyrics, and by what they mean.
+
+    `kinds` says what is looked for; ``lyrics`` are tracks by what is sung in them. Playlists are found by the listener
+    who made them.
+    """
 
     query: str
     limit: int = 20
     cursor: str | None = None
     region: str | None = None
     explicit_allowed: bool = True
+    kinds: tuple[SearchedIn, ...] = ("tracks", "lyrics")
+    user_id: UserId | None = None
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """What was said in a recording, and what is found under these words. Where nothing was said `results` says so."""
+
+    transcript: str
+    results: Results
+    language: str | None = None
+    seconds: float | None = None
+
+
+class SearchByVoice(Command[Heard], frozen=True, kw_only=True, tag="recommend.search-by-voice"):
+    """The same for what is said in a recording that lies in the object store under `object_key`.
+
+    Who asks puts it there and takes it away. `language` is an ISO 639-1 code; null leaves it to the model to hear.
+    """
+
+    object_key: str
+    media_type: str
+    language: str | None = None
+    limit: int = 20
+    region: str | None = None
+    explicit_allowed: bool = True
+    kinds: tuple[SearchedIn, ...] = ("tracks", "lyrics")
+    user_id: UserId | None = None
 
 
 class FindSimilar(Command[Page[Found]], frozen=True, kw_only=True, tag="recommend.find-similar"):

@@ -33,7 +33,8 @@ class ListServed(Event, frozen=True, kw_only=True, tag="list.served"):
     It does not say that they looked at it or heard any of it. `weights` are the numbers it was made with, by name;
     `model` gave the vectors and `version` is that of the way it was made: with the same of all these the same index
     gives the same `tracks`. `excluded` had to stay out (``track:<id>``, ``artist:<id>``), at most 500 of them;
-    `candidates` are the best 100 of those looked at. A list that goes on is one event for each page: `continues` is the first page's id, `page` counts from 0.
+    `candidates` are the best 100 of those looked at. A list that goes on is one event for each page: `continues` is
+    the first page's id, `page` counts from 0.
     """
 
     entity_field: ClassVar[str] = "list_id"

@@ -32,7 +32,6 @@ from tonetouch_runtime import (
     Recorded,
     Refused,
     Router,
-    Unavailable,
     Writer,
     decode_cursor,
     encode_cursor,
@@ -175,8 +174,8 @@ async def list_served_lists(command: ListServedLists, floor: Floor) -> Page[Serv
         (before,) = decode_cursor(command.cursor, int)
         found = found.where(rows.c.sequence < before)
     page = await floor.tables.all(found.order_by(rows.c.sequence.desc()).limit(most + 1))
-    views = tuple(ServedView(**{name: row[name] for name in _SHOWN}, tracks=tuple(row["tracks"])) for row in page[:most])
-    return Page(items=views, next_cursor=encode_cursor(page[most - 1]["sequence"]) if len(page) > most else None)
+    views = (ServedView(**{name: row[name] for name in _SHOWN}, tracks=tuple(row["tracks"])) for row in page[:most])
+    return Page(items=tuple(views), next_cursor=encode_cursor(page[most - 1]["sequence"]) if len(page) > most else None)
 
 
 @router.answers(ShowServedList)
@@ -205,7 +204,9 @@ async def replay(event: ListServed, floor: Floor) -> Replayed:
     version, maker = _MAKERS.get(event.surface, ("", None))
     model = floor.get(Indexes).collections.tracks.model
     if maker is None or event.version != version:
-        raise Refused("conflict", f"Lists are not made as {event.version} any more, but as {version or 'something else'}.")
+        raise Refused(
+            "conflict", f"Such a list was made as {event.version} and is now made as {version or 'no other'}."
+        )
     if event.model != model:
         raise Refused("conflict", f"It was made with the vectors of {event.model}, and the index has those of {model}.")
     made = await maker(await _recipe(event, floor), floor)
@@ -239,9 +240,7 @@ def _difference(event: ListServed, tracks: Sequence[TrackId], candidates: Sequen
     return f"The index has changed since: {gone} of its tracks are not found any more, {new} of these were not there."
 
 
-def _event(
-    floor: Floor, recipe: Recipe, made: Made, *, continues: ListId | None = None, page: int = 0
-) -> ListServed:
+def _event(floor: Floor, recipe: Recipe, made: Made, *, continues: ListId | None = None, page: int = 0) -> ListServed:
     surface = recipe.surface
     return ListServed(
         list_id=ListId(floor.clock.new_id()),
