@@ -1,6 +1,6 @@
 """The five indexes: what each holds, and how rows become its points. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -18,6 +18,7 @@ from tonetouch_recommend.vectors.collection import (
     Term,
     Vector,
 )
+from tonetouch_runtime import moment
 
 Row = Mapping[str, Any] | RowMapping
 
@@ -40,8 +41,9 @@ class Collections(msgspec.Struct, frozen=True, kw_only=True):
 
     `tracks`: published tracks by the description made from their facts; the id is the track's.
     `lyrics`: passages of published tracks' lyrics; the id is ``track:passage``.
-    `taste`: one running vector for each listener; the id is the user's.
-    `playlists`: empty until there are playlists.
+    `taste`: for each listener one running vector, whose id is the user's, up to eight interests, ``user:1`` being the
+    strongest, and what they turned from lately, ``user:repel``.
+    `playlists`: playlists where the mean of their published tracks lies; the id is the playlist's.
     """
 
     tracks: Collection
@@ -56,8 +58,8 @@ class Collections(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             tracks=_texts("tracks", model, _TRACK_FIELDS),
             lyrics=_texts("lyrics", model, _PASSAGE_FIELDS),
-            taste=_texts("taste", f"{model}+taste@1", {"plays": "integer"}),
-            playlists=_texts("playlists", model, {"region": "keyword"}),
+            taste=_texts("taste", f"{model}+taste@2", _TASTE_FIELDS),
+            playlists=_texts("playlists", model, _PLAYLIST_FIELDS),
         )
 
     @property
@@ -76,12 +78,27 @@ _TRACK_FIELDS: Final[Mapping[str, FieldType]] = {
     "bpm": "float",
     "year": "integer",
     "language": "keyword",
+    "published": "integer",
 }
 _PASSAGE_FIELDS: Final[Mapping[str, FieldType]] = {
     "track": "keyword",
     "region": "keyword",
     "explicit": "integer",
     "language": "keyword",
+}
+_TASTE_FIELDS: Final[Mapping[str, FieldType]] = {
+    "user": "keyword",
+    "signals": "integer",
+    "weight": "float",
+    "medoid": "keyword",
+    "tracks": "keywords",
+    "at": "keyword",
+}
+_PLAYLIST_FIELDS: Final[Mapping[str, FieldType]] = {
+    "region": "keyword",
+    "explicit": "integer",
+    "owner": "keyword",
+    "tracks": "integer",
 }
 
 
@@ -98,6 +115,7 @@ def track_point(shelf: Row, embedding: Row) -> Point:
         "energy": shelf["energy"],
         "bpm": shelf["bpm"],
         "year": shelf["year"],
+        "published": None if shelf["published_at"] is None else day_of(shelf["published_at"]),
     }
     return Point(shelf["track_id"], halves(embedding["vector"]), _known(payload))
 
@@ -119,6 +137,18 @@ def passage_of(point_id: str) -> tuple[str, int]:
     return track_id, int(passage)
 
 
+def playlist_point(playlist: Row, shelf: Sequence[Row], mean: Vector) -> Point:
+    """A playlist among its published tracks: of a region where all are of it, explicit where one is."""
+    regions = {cut(row["region"] or "") for row in shelf}
+    payload = {
+        "region": regions.pop() if len(regions) == 1 else None,
+        "explicit": max(row["explicit"] or 0 for row in shelf),
+        "owner": cut(playlist["user_id"] or ""),
+        "tracks": len(shelf),
+    }
+    return Point(playlist["playlist_id"], mean, _known(payload))
+
+
 def sound_point(sound: Row) -> Point:
     """A recording where it sounds."""
     payload = {"seq": sound["sequence"], "duration": sound["duration_seconds"]}
@@ -131,6 +161,11 @@ def on_offer(region: str | None, explicit_allowed: bool) -> tuple[Term, ...]:
     if region is not None:
         where.append(Is("region", cut(region)))
     return tuple(where)
+
+
+def day_of(time: str) -> int:
+    """The day of a time (RFC 3339, UTC), counted from 1970 on."""
+    return int(moment(time).timestamp() // 86_400)
 
 
 def halves(raw: bytes) -> Vector:
