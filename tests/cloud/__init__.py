@@ -36,6 +36,9 @@ Account: what a test can change (models by their name at the provider, "*" for a
                      moderation such as "unsafe\\nS1") or a function of the `Prompt`; None `times` means for ever
     `free_neurons`   None on a paid plan; a number makes 3036 true for the rest of the UTC day
     `body_limit_bytes`, `log_delay_seconds`, `write_delay_seconds` (Vectorize)
+    `limit`, `fail` with "vectorize" for the model: `status`, `retry_after`, `html`, `nonsense`, `delay_seconds`; with
+                     `abrupt` the work is done and the answer lost
+    `indexes.absent_is_unequal`, `indexes.requests` (Vectorize): see `tests/cloud/indexes.py`
     `add_gateway(name, **settings)`, `know(Model(...))` for a model the simulator has not heard of
 
 Fault(status=, code=, message=, retry_after=, without_usage=, cut_after=, abrupt=, content_type=, html=, nonsense=,

@@ -1,5 +1,6 @@
 """From a web request to what was asked, and from a refusal to a response."""
 
+import math
 from typing import Any
 
 from fastapi import Request
@@ -81,4 +82,5 @@ async def refused_in_envelope(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
     told = {"code": error.code, "message": error.message}
     body = {"result": None, "success": False, "errors": [told], "messages": []}
-    return Response(encoded(body), error.status, media_type="application/json")
+    headers = {} if error.retry_after is None else {"retry-after": str(math.ceil(error.retry_after))}
+    return Response(encoded(body), error.status, headers, "application/json")

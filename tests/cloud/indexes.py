@@ -1,6 +1,7 @@
 """The vector indexes of an account: what is written is seen later, in the order it was written."""
 
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from tests.cloud.faults import Refused
 Metric = Literal["cosine", "euclidean", "dot-product"]
 REFUSED = 40_000
 """Vectorize documents no numbers for its refusals; this one is the simulator's own."""
+TOO_MANY_IDS = 40_007
 METADATA_INDEXES_AT_MOST = 10
 WRITE_DELAY_SECONDS = 0.2
 
@@ -96,11 +98,17 @@ class Index:
 
 
 class Indexes:
-    """All indexes of one account. The name of a deleted one is never free again."""
+    """All indexes of one account. The name of a deleted one is never free again.
+
+    `absent_is_unequal`: whether `$ne` and `$nin` hold for a vector without the property, which nobody documents.
+    `requests`: how often each endpoint was asked, by its last word (``query``, ``upsert``, ``info``, ...).
+    """
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.write_delay_seconds = WRITE_DELAY_SECONDS
+        self.absent_is_unequal = True
+        self.requests: Counter[str] = Counter()
         self._indexes: dict[str, Index] = {}
         self._gone: set[str] = set()
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.cloud import Account
+from tests.cloud import Account, Fault
 from tests.cloud.callers import http
 
 NDJSON = "application/x-ndjson"
@@ -253,3 +253,51 @@ def test_a_wrong_token(cloud: Account) -> None:
     url = f"{cloud.api_url}/accounts/{cloud.id}/vectorize/v2/indexes"
     refused = http().get(url, headers={"authorization": "Bearer cf-wrong"})
     assert (refused.status_code, refused.json()["errors"][0]["code"]) == (401, 10000)
+
+
+@pytest.mark.parametrize(("verb", "most"), [("get_by_ids", 20), ("delete_by_ids", 100)])
+def test_ids_are_few_at_a_time(client: Client, verb: str, most: int) -> None:
+    """One more than the most is refused with 40007."""
+    ids = [f"{number}" for number in range(most + 1)]
+    assert client.post(f"/songs/{verb}", {"ids": ids[1:]}).status_code == 200
+    refused = client.post(f"/songs/{verb}", {"ids": ids})
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (400, 40007)
+
+
+def test_of_a_long_text_the_index_shows_its_beginning(cloud: Account, client: Client) -> None:
+    """64 bytes, whole characters; all of it with all metadata."""
+    client.post("/songs/metadata_index/create", {"propertyName": "title", "indexType": "string"})
+    cloud.clock.advance(1)
+    client.put(vector("a", metadata={"title": "x" + "ü" * 40}))
+    shown = [client.query(returnMetadata=how).json()["result"]["matches"][0] for how in ("indexed", "all")]
+    assert [one["metadata"]["title"] for one in shown] == ["x" + "ü" * 31, "x" + "ü" * 40]
+
+
+@pytest.mark.parametrize("operator", [{"$ne": 1994}, {"$nin": [1994]}])
+def test_a_test_says_whether_what_is_absent_is_unequal(
+    cloud: Account, client: Client, operator: dict[str, Any]
+) -> None:
+    """Nobody documents it."""
+    client.post("/songs/metadata_index/create", {"propertyName": "year", "indexType": "number"})
+    cloud.clock.advance(1)
+    client.put(vector("dated", metadata={"year": 1990}), vector("undated"))
+    assert sorted(client.found(filter={"year": operator})) == ["dated", "undated"]
+    cloud.indexes.absent_is_unequal = False
+    assert client.found(filter={"year": operator}) == ["dated"]
+
+
+def test_requests_fail_as_planned_and_are_counted(cloud: Account, client: Client) -> None:
+    """Limited, refused with a time to wait, answered with something else, and done although the answer is lost."""
+    cloud.fail("vectorize", Fault(status=429, code=971, retry_after=7))
+    refused = client.query()
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "7")
+    cloud.fail("vectorize", Fault(html=True, status=502))
+    assert client.query().text.startswith("<!doctype html>")
+    cloud.fail("vectorize", Fault(abrupt=True))
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.write("upsert", [vector("a")])
+    cloud.clock.advance(1)
+    assert client.found() == ["a"]
+    assert (cloud.indexes.requests["query"], cloud.indexes.requests["upsert"]) == (3, 1)
+    cloud.limit("vectorize", 1)
+    assert [client.query().status_code for _ in range(2)] == [200, 429]

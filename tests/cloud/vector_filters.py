@@ -41,10 +41,12 @@ def _condition(name: str, wanted: Any) -> dict[str, Any]:
     return dict(wanted)
 
 
-def fits(index: Index, vector: Vector, conditions: dict[str, dict[str, Any]]) -> bool:
+def fits(
+    index: Index, vector: Vector, conditions: dict[str, dict[str, Any]], *, absent_is_unequal: bool = True
+) -> bool:
     """Whether every condition holds. A vector written before an index was made is not in that index."""
     return all(
-        _holds(_indexed_value(index, vector, name), operator, operand)
+        _holds(_indexed_value(index, vector, name), operator, operand, absent_is_unequal)
         for name, condition in conditions.items()
         for operator, operand in condition.items()
     )
@@ -57,10 +59,17 @@ def _indexed_value(index: Index, vector: Vector, name: str) -> Any:
     kind = index.properties[name]
     if not isinstance(value, _TYPES[kind]) or (kind == "number" and isinstance(value, bool)):
         return None
+    return cut(value)
+
+
+def cut(value: Any) -> Any:
+    """What an index holds of a value: of a text its first 64 bytes, whole characters only."""
     return value.encode()[:INDEXED_BYTES].decode(errors="ignore") if isinstance(value, str) else value
 
 
-def _holds(value: Any, operator: str, operand: Any) -> bool:
+def _holds(value: Any, operator: str, operand: Any, absent_is_unequal: bool) -> bool:
+    if value is None and operator in ("$ne", "$nin") and not absent_is_unequal:
+        return False
     if operator in ("$eq", "$in"):
         return any(_same(value, one) for one in (operand if operator == "$in" else [operand]))
     if operator in ("$ne", "$nin"):

@@ -11,16 +11,18 @@ from tests.cloud.accounts import accounts_of
 from tests.cloud.arriving import enveloped
 from tests.cloud.asking import objection, parsed
 from tests.cloud.faults import Refused
-from tests.cloud.indexes import METADATA_INDEXES_AT_MOST, REFUSED, Index, Indexes, Vector, no
+from tests.cloud.indexes import METADATA_INDEXES_AT_MOST, REFUSED, TOO_MANY_IDS, Index, Indexes, Vector, no
 from tests.cloud.openai import bearer
 from tests.cloud.schemas import BOOLEAN, OBJECT, STRING, between, closed, either, listed
-from tests.cloud.vector_filters import checked_filter, fits
+from tests.cloud.vector_faults import Faulty
+from tests.cloud.vector_filters import checked_filter, cut, fits
 from tests.cloud.vector_lines import values_of, vectors_in
 
-router = APIRouter(prefix="/client/v4/accounts/{account_id}/vectorize/v2/indexes")
+router = APIRouter(prefix="/client/v4/accounts/{account_id}/vectorize/v2/indexes", route_class=Faulty)
 
 TOP_K, TOP_K_WITH_VALUES = 100, 50
 PAGE = 1000
+READ_AT_MOST, DELETED_AT_MOST = 20, 100
 PRESETS = {
     "@cf/baai/bge-small-en-v1.5": 384,
     "@cf/baai/bge-base-en-v1.5": 768,
@@ -51,7 +53,7 @@ _QUERY = Draft202012Validator(
         }
     )
 )
-_IDS = Draft202012Validator(closed({"ids": listed(STRING, minItems=1, maxItems=1000)}, "ids"))
+_IDS = Draft202012Validator(closed({"ids": listed(STRING, minItems=1)}, "ids"))
 _PROPERTY = Draft202012Validator(
     closed(
         {"propertyName": {**STRING, "minLength": 1}, "indexType": {"enum": ["string", "number", "boolean"]}},
@@ -106,7 +108,8 @@ async def upsert(request: Request, account_id: str, name: str) -> Response:
 @router.post("/{name}/query")
 async def query(request: Request, account_id: str, name: str) -> Response:
     """Namespace first, then filter, then the nearest."""
-    index = _indexes(request, account_id).named(name)
+    indexes = _indexes(request, account_id)
+    index = indexes.named(name)
     body = await _body(request, _QUERY)
     top = body.get("topK", 5)
     shown = body.get("returnMetadata", "none")
@@ -116,7 +119,11 @@ async def query(request: Request, account_id: str, name: str) -> Response:
     conditions = checked_filter(index, body["filter"]) if "filter" in body else {}
     vector = _query_vector(index, body)
     space = body.get("namespace")
-    found = [one for one in index.vectors.values() if space in (None, one.namespace) and fits(index, one, conditions)]
+    found = [
+        one
+        for one in index.vectors.values()
+        if space in (None, one.namespace) and fits(index, one, conditions, absent_is_unequal=indexes.absent_is_unequal)
+    ]
     matches = [
         {"id": one.id, "score": score, **_beside(one, shown, bool(body.get("returnValues")))}
         for score, one in index.scores(vector, found)[:top]
@@ -127,8 +134,8 @@ async def query(request: Request, account_id: str, name: str) -> Response:
 @router.post("/{name}/get_by_ids")
 async def get_by_ids(request: Request, account_id: str, name: str) -> Response:
     index = _indexes(request, account_id).named(name)
-    body = await _body(request, _IDS)
-    found = [index.vectors[one] for one in body["ids"] if one in index.vectors]
+    ids = await _ids(request, READ_AT_MOST)
+    found = [index.vectors[one] for one in ids if one in index.vectors]
     return enveloped([{"id": one.id, **_beside(one, "all", True)} for one in found])
 
 
@@ -136,7 +143,7 @@ async def get_by_ids(request: Request, account_id: str, name: str) -> Response:
 async def delete_by_ids(request: Request, account_id: str, name: str) -> Response:
     indexes = _indexes(request, account_id)
     index = indexes.named(name)
-    ids = (await _body(request, _IDS))["ids"]
+    ids = await _ids(request, DELETED_AT_MOST)
     return enveloped({"mutationId": indexes.write(index, lambda: index.remove(ids))})
 
 
@@ -219,6 +226,13 @@ async def _body(request: Request, validator: Draft202012Validator) -> dict[str, 
     return body
 
 
+async def _ids(request: Request, most: int) -> list[str]:
+    ids: list[str] = (await _body(request, _IDS))["ids"]
+    if len(ids) > most:
+        raise Refused(400, TOO_MANY_IDS, f"too many ids in payload; max id count is {most}, got {len(ids)}")
+    return ids
+
+
 async def _put(request: Request, account_id: str, name: str, *, replace: bool) -> Response:
     indexes = _indexes(request, account_id)
     index = indexes.named(name)
@@ -250,7 +264,9 @@ def _beside(vector: Vector, shown: str, with_values: bool) -> dict[str, Any]:
         told["values"] = vector.values.astype(float).tolist()
     if shown != "none":
         told["metadata"] = {
-            name: value for name, value in vector.metadata.items() if shown == "all" or name in vector.indexed
+            name: value if shown == "all" else cut(value)
+            for name, value in vector.metadata.items()
+            if shown == "all" or name in vector.indexed
         }
     return told
 

@@ -32,6 +32,7 @@ class VectorsError(Exception):
     +-- OtherModelError      what is kept was made by another model, or has another dimension or other fields
     +-- NotOpenError         the collection was not opened, or the engine is closed
     +-- HeldElsewhereError   another process has the folder open
+    +-- UnreachableError     a server or service gave no usable answer in time; nothing is known of what it holds
     """
 
 
@@ -53,6 +54,10 @@ class NotOpenError(VectorsError):
 
 class HeldElsewhereError(VectorsError):
     """Another process has the folder open; one process at a time may."""
+
+
+class UnreachableError(VectorsError):
+    """A server or service gave no usable answer in time; nothing is known of what it holds. Trying later may help."""
 
 
 class Is(msgspec.Struct, frozen=True):
