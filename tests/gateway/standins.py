@@ -9,6 +9,7 @@ import httpx
 import msgspec
 
 from tests.gateway.ledger import Ledger
+from tests.gateway.library import Library
 from tests.runtime.installation import provision
 from tonetouch_contracts.copy import CopyView, ListCopy, WriteCopy
 from tonetouch_contracts.finding import FindSimilar, Found, MakeForYou, Mix, SearchTracks
@@ -49,6 +50,7 @@ class Services:
     mixes: list[Mix] = field(default_factory=list)
     copies: list[CopyView] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
+    library: Library = field(default_factory=Library)
     asked: list[Any] = field(default_factory=list)
     refusing: dict[type[Any], list[Exception]] = field(default_factory=dict)
 
@@ -59,6 +61,7 @@ class Services:
         catalog.answers(ShowTrack)(self._show_track)
         catalog.answers(ListTracks)(self._list_tracks)
         catalog.answers(RecordPlay)(self._play)
+        self.library.answer(catalog, self._note)
         ingest.answers(ShowIngest)(self._show_ingest)
         ingest.answers(ListIngests)(self._list_ingests)
         ingest.answers(RetryIngest)(self._retry)
@@ -81,6 +84,7 @@ class Services:
         for known in (self.tracks, self.ingests, self.found, self.mixes, self.copies, self.asked, self.refusing):
             known.clear()
         self.ledger.forget()
+        self.library.forget()
 
     def last(self, kind: type[Any]) -> Any:
         """The last command of this kind that was asked."""
