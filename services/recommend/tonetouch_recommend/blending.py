@@ -7,7 +7,7 @@ from tonetouch_contracts.finding import MixAlchemy, Selection
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.serving import Seed, Weighed
 from tonetouch_recommend.alchemy import RADIUS, in_turns, is_too_near, radii
-from tonetouch_recommend.choosing import best_of, choose, excluded_for, given, mixed, nearest, songs_of
+from tonetouch_recommend.choosing import best_of, choose, given, kept_from, mixed, nearest, songs_of
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.ordering import in_order
 from tonetouch_recommend.recipe import Made, Recipe
@@ -31,6 +31,7 @@ async def mix_alchemy(command: MixAlchemy, floor: Floor) -> Selection:
     await floor.get(Indexes).settled("track")
     seeds = [Seed(about=about) for about in dict.fromkeys(command.add)]
     seeds += [Seed(about=about, weight=-1.0) for about in dict.fromkeys(command.subtract)]
+    kept = await kept_from(command.user_id, floor)
     recipe = Recipe(
         surface=SURFACE,
         user_id=command.user_id,
@@ -39,7 +40,8 @@ async def mix_alchemy(command: MixAlchemy, floor: Floor) -> Selection:
         limit=min(command.limit, LARGEST_LIMIT),
         seeds=tuple(seeds),
         weights={"radius": RADIUS},
-        excluded=await excluded_for(command.user_id, floor, is_rested=False),
+        excluded=tuple(sorted(kept.track_ids)),
+        without_artists=tuple(sorted(kept.artist_ids)),
     )
     return given(floor, recipe, await make_alchemy(recipe, floor))
 

@@ -15,7 +15,7 @@ from tonetouch_recommend.learning import ShelfRow
 from tonetouch_recommend.ordering import APART, Song
 from tonetouch_recommend.recipe import Made, Recipe
 from tonetouch_recommend.serving import served
-from tonetouch_recommend.signalling import kept_out_by, resting_for
+from tonetouch_recommend.signalling import KeptOut, kept_out_by, resting_for
 from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Hit, Term, Vector
 from tonetouch_runtime import Floor
 
@@ -107,14 +107,13 @@ async def look_up(track_ids: Sequence[str], floor: Floor) -> Mapping[str, Song]:
     return await floor.read.glance(read)
 
 
-async def excluded_for(user_id: str, floor: Floor, *, is_rested: bool) -> tuple[str, ...]:
-    """What this listener's lists keep out: what they want never again, and where asked what they heard lately."""
+async def kept_from(user_id: str, floor: Floor, *, is_rested: bool = False) -> KeptOut:
+    """What a listener's lists keep out: what they want never again, and where asked what they heard lately."""
 
-    def read(connection: Connection) -> tuple[str, ...]:
+    def read(connection: Connection) -> KeptOut:
         never = kept_out_by(user_id, floor, connection)
         resting = resting_for(user_id, floor, connection) if is_rested else {}
-        tracks = [f"track:{track}" for track in sorted({*never.track_ids, *resting})]
-        return (*(f"artist:{artist}" for artist in sorted(never.artist_ids)), *tracks)
+        return KeptOut(track_ids=never.track_ids.union(resting), artist_ids=never.artist_ids)
 
     return await floor.read.glance(read)
 

@@ -14,15 +14,15 @@ from tonetouch_recommend.indexes import cut, on_offer
 from tonetouch_recommend.vectors.collection import AnyOf, Between, Is, NoneOf, Term
 
 MOST_EXCLUDED: Final = 500
-"""What a recipe keeps out: what is recorded of a list stays as small as that."""
+"""Tracks and artists a recipe keeps out, together: what is recorded of a list stays as small as that."""
 MOST_CANDIDATES: Final = 100
 
 
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """What a list is made from. `weights` are the numbers of the way it is made, by name.
 
-    `excluded` stay out (``track:<id>``, ``artist:<id>``); `before` are the tracks of the earlier pages of a list that
-    goes on, in their order.
+    `excluded` are tracks that stay out, `without_artists` artists; `before` are the tracks of the earlier pages of a
+    list that goes on, in their order.
     """
 
     surface: str
@@ -34,23 +34,19 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     seeds: tuple[Seed, ...] = ()
     weights: Mapping[str, float] = {}
     excluded: tuple[str, ...] = ()
+    without_artists: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
 
     @property
     def where(self) -> tuple[Term, ...]:
         """What a track has to pass."""
-        artists = self._excluded("artist")
-        without = (NoneOf("artist", artists),) if artists else ()
+        without = (NoneOf("artist", self.without_artists),) if self.without_artists else ()
         return (*on_offer(self.region, self.explicit_allowed), *narrowed(self.filters), *without)
 
     @property
     def out(self) -> set[str]:
         """The tracks that stay out."""
-        return {*self._excluded("track"), *self.before}
-
-    def _excluded(self, kind: str) -> tuple[str, ...]:
-        named = (about.partition(":") for about in self.excluded)
-        return tuple(subject for of, _, subject in named if of == kind)
+        return {*self.excluded, *self.before}
 
 
 class Made(msgspec.Struct, frozen=True, kw_only=True):

@@ -225,7 +225,8 @@ async def _recipe(event: ListServed, floor: Floor) -> Recipe:
         filters=event.filters,
         seeds=event.seeds,
         weights=event.weights,
-        excluded=event.excluded,
+        excluded=_named("track", event.excluded),
+        without_artists=_named("artist", event.excluded),
         before=tuple(before),
     )
 
@@ -257,12 +258,23 @@ def _event(floor: Floor, recipe: Recipe, made: Made, *, continues: ListId | None
         filters=recipe.filters,
         seeds=recipe.seeds,
         weights=dict(recipe.weights),
-        excluded=recipe.excluded[:MOST_EXCLUDED],
+        excluded=_excluded(recipe),
         candidates=tuple(made.candidates[:MOST_CANDIDATES]),
         tracks=tuple(one.track_id for one in made.tracks),
         continues=continues,
         page=page,
     )
+
+
+def _excluded(recipe: Recipe) -> tuple[str, ...]:
+    artists = [f"artist:{artist}" for artist in recipe.without_artists]
+    return tuple([*artists, *(f"track:{track}" for track in recipe.excluded)][:MOST_EXCLUDED])
+
+
+def _named(kind: str, abouts: Sequence[str]) -> tuple[str, ...]:
+    """The ids of one kind."""
+    parts = (about.partition(":") for about in abouts)
+    return tuple(subject for of, _, subject in parts if of == kind)
 
 
 _SHOWN: Final = ("list_id", "surface", "title", "reason", "at")

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, select
 from tonetouch_contracts.finding import Filters, MakeBecause, MakeMoodMix, MakeNewForYou, Selection
 from tonetouch_contracts.serving import Seed
 from tonetouch_recommend.alchemy import in_turns
-from tonetouch_recommend.choosing import best_of, choose, excluded_for, given, mixed, nearest, songs_of
+from tonetouch_recommend.choosing import best_of, choose, given, kept_from, mixed, nearest, songs_of
 from tonetouch_recommend.indexes import day_of
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.learning import HeardRow, ShelfRow
@@ -120,7 +120,7 @@ async def _recipe(
     filters: Filters | None = None,
 ) -> Recipe:
     page_size(command.limit)
-    excluded = await excluded_for(command.user_id, floor, is_rested=is_rested)
+    kept = await kept_from(command.user_id, floor, is_rested=is_rested)
     return Recipe(
         surface=surface,
         user_id=command.user_id,
@@ -130,7 +130,8 @@ async def _recipe(
         filters=filters or Filters(),
         seeds=seeds,
         weights=weights or {},
-        excluded=tuple(dict.fromkeys((*excluded, *(f"track:{track}" for track in without)))),
+        excluded=tuple(sorted(kept.track_ids.union(without))),
+        without_artists=tuple(sorted(kept.artist_ids)),
     )
 
 
@@ -174,8 +175,7 @@ async def _heard_since(command: MakeNewForYou, since: str, floor: Floor) -> list
 
 async def _newest(recipe: Recipe, floor: Floor) -> list[Hit]:
     """The newest tracks that the recipe lets pass."""
-    shelf, out = floor.tables.live(ShelfRow), recipe.out
-    barred = {about.partition(":")[2] for about in recipe.excluded if about.startswith("artist:")}
+    shelf, out, barred = floor.tables.live(ShelfRow), recipe.out, recipe.without_artists
     query = select(shelf.c.track_id, shelf.c.artist_id).where(shelf.c.region == recipe.region)
     if not recipe.explicit_allowed:
         query = query.where(shelf.c.explicit == 0)

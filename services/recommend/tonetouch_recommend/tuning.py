@@ -13,7 +13,7 @@ import msgspec
 from tonetouch_contracts.finding import Selection, TuneRadio
 from tonetouch_contracts.identity import ListId
 from tonetouch_contracts.serving import Seed, Weighed
-from tonetouch_recommend.choosing import best_of, choose, excluded_for, look_up, mixed, nearest, songs_of
+from tonetouch_recommend.choosing import best_of, choose, kept_from, look_up, mixed, nearest, songs_of
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.ordering import APART, Song, in_order
 from tonetouch_recommend.recipe import Made, Recipe
@@ -48,6 +48,7 @@ async def tune_radio(command: TuneRadio, floor: Floor) -> Selection:
     if place is not None:
         await floor.seen({STREAM: place.sequence})
         before = await pages_before(place.first, place.page, floor)
+    kept = await kept_from(command.user_id, floor)
     recipe = Recipe(
         surface=SURFACE,
         user_id=command.user_id,
@@ -57,7 +58,8 @@ async def tune_radio(command: TuneRadio, floor: Floor) -> Selection:
         filters=command.filters,
         seeds=(Seed(about=command.seed),),
         weights={"artist_apart": APART, "of_an_artist": OF_AN_ARTIST},
-        excluded=await excluded_for(command.user_id, floor, is_rested=False),
+        excluded=tuple(sorted(kept.track_ids)),
+        without_artists=tuple(sorted(kept.artist_ids)),
         before=tuple(before),
     )
     return await _given(await make_radio(recipe, floor), recipe, place, floor)
@@ -100,7 +102,7 @@ def _without(recipe: Recipe, start: Start) -> Recipe:
     """A radio of a track does not begin with it: whoever asks has just heard it."""
     if not start.about.startswith("track:"):
         return recipe
-    return msgspec.structs.replace(recipe, excluded=(*recipe.excluded, start.about))
+    return msgspec.structs.replace(recipe, excluded=(*recipe.excluded, *start.track_ids))
 
 
 async def _tail(recipe: Recipe, floor: Floor) -> list[Song]:

@@ -6,7 +6,7 @@ from typing import Final
 from tonetouch_contracts.finding import FindPath, Selection
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.serving import Seed, Weighed
-from tonetouch_recommend.choosing import excluded_for, given, look_up, mixed, nearest
+from tonetouch_recommend.choosing import given, kept_from, look_up, mixed, nearest
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.ordering import Song
 from tonetouch_recommend.path import SMOOTH, Stop, points_between, way
@@ -33,6 +33,7 @@ async def find_path(command: FindPath, floor: Floor) -> Selection:
     if command.start == command.end:
         raise Refused("invalid", "The way leads back to where it begins.", "Choose two tracks.")
     await floor.get(Indexes).settled("track")
+    kept = await kept_from(command.user_id, floor)
     recipe = Recipe(
         surface=SURFACE,
         user_id=command.user_id,
@@ -41,7 +42,8 @@ async def find_path(command: FindPath, floor: Floor) -> Selection:
         limit=command.limit,
         seeds=(Seed(about=f"track:{command.start}"), Seed(about=f"track:{command.end}")),
         weights={"smooth": SMOOTH, "near": NEAR},
-        excluded=await excluded_for(command.user_id, floor, is_rested=False),
+        excluded=tuple(sorted(kept.track_ids)),
+        without_artists=tuple(sorted(kept.artist_ids)),
     )
     await _check_shown([command.start, command.end], recipe, floor)
     return given(floor, recipe, await make_path(recipe, floor))
