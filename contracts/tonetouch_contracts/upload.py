@@ -105,7 +105,8 @@ class AudioFingerprinted(Event, frozen=True, kw_only=True, tag="audio.fingerprin
     """How the recording sounds, as Chromaprint's compressed form, and as a 256-d vector where one can be had.
 
     The vector is little-endian float16. Null means that the sound is too short or too plain to be told from others.
-    That the recording is new is not known yet.
+    `progression` is a second one, of how it goes on in time, by which versions with other voices are found; null also
+    where nobody made one then. That the recording is new is not known yet.
     """
 
     entity_field: ClassVar[str] = "track_id"
@@ -115,6 +116,8 @@ class AudioFingerprinted(Event, frozen=True, kw_only=True, tag="audio.fingerprin
     vector: bytes | None
     vector_model: str
     duration_seconds: float
+    progression: bytes | None = None
+    progression_model: str | None = None
 
 
 class DuplicateDetected(Event, frozen=True, kw_only=True, tag="duplicate.detected"):

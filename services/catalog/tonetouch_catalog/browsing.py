@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import JSON, ColumnElement, RowMapping, Select, Table, and_, func, or_, select
+from sqlalchemy import JSON, ColumnElement, Connection, RowMapping, Select, Table, and_, case, func, or_, select
 from sqlmodel import Field, SQLModel
 
+from tonetouch_catalog.relating import LinkRow, versions_of
 from tonetouch_contracts.identity import is_entity_id
 from tonetouch_contracts.message import Page
 from tonetouch_contracts.track import (
@@ -20,8 +21,10 @@ from tonetouch_contracts.track import (
     TrackDuplicated,
     TrackPublished,
     TrackRejected,
+    TrackRelated,
     TrackUploaded,
     TrackView,
+    VersionView,
 )
 from tonetouch_contracts.upload import IngestFailed, IngestRetried, IngestStarted
 from tonetouch_runtime import Floor, Recorded, Refused, Router, Writer, decode_cursor, encode_cursor, page_size
@@ -32,7 +35,10 @@ _JSON = JSON(none_as_null=True)
 
 
 class TrackRow(SQLModel, table=True):
-    """One track. `ended` and all but the last two columns are CATALOG's; `progress` and its reason are INGEST's."""
+    """One track. `ended` and all but the last two columns are CATALOG's; `progress` and its reason are INGEST's.
+
+    `related` and the two after it are a person's word, which outweighs `ended`, `duplicate_of` and `version_of`.
+    """
 
     __tablename__ = "catalog_tracks"
 
@@ -65,6 +71,9 @@ class TrackRow(SQLModel, table=True):
     duplicate_of: str | None = None
     version_of: str | None = None
     guessed: list[str] | None = Field(default=None, sa_type=_JSON)
+    related: str | None = None
+    related_to: str | None = None
+    related_because: str | None = None
     progress: str | None = None
     progress_stopped_because: str | None = None
 
@@ -80,6 +89,7 @@ _PUBLISHED = tuple(name for name in TrackPublished.__struct_fields__ if name in 
         TrackDuplicated,
         TrackRejected,
         TrackDescribed,
+        TrackRelated,
         IngestStarted,
         IngestFailed,
         IngestRetried,
@@ -97,13 +107,17 @@ def _columns(fact: Recorded[Any]) -> dict[str, Any]:
             return _uploaded(event, fact.time)
         case TrackPublished():
             said = msgspec.to_builtins({name: getattr(event, name) for name in _PUBLISHED})
-            return {**said, "ended": "published", "published_at": fact.time}
+            # It may have been a duplicate until a person said otherwise.
+            ended = {"ended": "published", "ended_because": None, "duplicate_of": None}
+            return {**said, **ended, "published_at": fact.time}
         case TrackDuplicated():
             return {"ended": "duplicate", "ended_because": event.reason, "duplicate_of": event.of}
         case TrackRejected():
             return {"ended": "rejected", "ended_because": event.reason}
         case TrackDescribed():
             return {"about": event.about}
+        case TrackRelated():
+            return {"related": event.relation, "related_to": event.of, "related_because": event.reason}
         case IngestFailed(rejected=False):
             return {"progress": "failed", "progress_stopped_because": event.reason}
     # A rejection is catalog's to say; until it has, the upload is being worked on.
@@ -128,19 +142,31 @@ async def show_track(command: ShowTrack, floor: Floor) -> TrackView:
     """One track, or Refused where nobody uploaded one under this id."""
     tracks = floor.tables.live(TrackRow)
     query = _shown(tracks).where(tracks.c.id == command.track_id)
-    row = await floor.tables.one(query) if is_entity_id(command.track_id) else None
-    if row is None:
+    views = await _views(query, floor) if is_entity_id(command.track_id) else []
+    if not views:
         raise Refused("not_found", "There is no such track.", "Look for its id in the list of tracks.")
-    return _view(row)
+    return views[0]
 
 
 @router.answers(ListTracks)
 async def list_tracks(command: ListTracks, floor: Floor) -> Page[TrackView]:
     """Newest upload first."""
     size = page_size(command.limit)
-    rows = await floor.tables.all(_page(command, floor.tables.live(TrackRow)).limit(size + 1))
-    more = encode_cursor(rows[size - 1]["uploaded_at"], rows[size - 1]["id"]) if len(rows) > size else None
-    return Page(items=tuple(_view(row) for row in rows[:size]), next_cursor=more)
+    views = await _views(_page(command, floor.tables.live(TrackRow)).limit(size + 1), floor)
+    more = encode_cursor(views[size - 1].uploaded_at or "", views[size - 1].id) if len(views) > size else None
+    return Page(items=tuple(views[:size]), next_cursor=more)
+
+
+async def _views(query: Select[Any], floor: Floor) -> list[TrackView]:
+    """Tracks with what they are linked to, as the tables stood at one moment."""
+
+    def look_up(connection: Connection) -> list[TrackView]:
+        rows = connection.execute(query).mappings().all()
+        links, tracks = floor.tables.live(LinkRow), floor.tables.live(TrackRow)
+        versions = versions_of(connection, links, tracks, [row["id"] for row in rows])
+        return [_view(row, versions.get(row["id"], ())) for row in rows]
+
+    return await floor.read.read(look_up)
 
 
 def _page(command: ListTracks, tracks: Table) -> Select[Any]:
@@ -162,11 +188,29 @@ def _shown(tracks: Table) -> Select[Any]:
 
 
 def _status(tracks: Table) -> ColumnElement[str]:
-    """How it ended, else how the work on it goes, else that it is there."""
-    return func.coalesce(tracks.c.ended, tracks.c.progress, "uploaded")
+    """What a person said, else how it ended, else how the work on it goes, else that it is there."""
+    is_wanted_after_all = and_(tracks.c.related.is_not(None), tracks.c.ended == "duplicate")
+    return case(
+        (tracks.c.related == "duplicate", "duplicate"),
+        (is_wanted_after_all, func.coalesce(tracks.c.progress, "uploaded")),
+        else_=func.coalesce(tracks.c.ended, tracks.c.progress, "uploaded"),
+    )
 
 
-def _view(row: RowMapping) -> TrackView:
+def _view(row: RowMapping, versions: tuple[VersionView, ...]) -> TrackView:
     known = {name: row[name] for name in TrackView.__struct_fields__ if row.get(name) is not None}
-    reason = row["ended_because"] if row["ended"] else row["progress_stopped_because"]
-    return msgspec.convert({**known, "reason": reason}, TrackView)
+    view = msgspec.convert({**known, "reason": _reason(row)}, TrackView)
+    if (related := row["related"]) is not None:
+        to = {"duplicate": "duplicate_of", "version": "version_of"}
+        linked = {name: row["related_to"] if to.get(related) == name else None for name in to.values()}
+        view = msgspec.structs.replace(view, **linked)
+    return msgspec.structs.replace(view, versions=versions)
+
+
+def _reason(row: RowMapping) -> str | None:
+    """Why it is not published: null where it is."""
+    if row["related"] == "duplicate":
+        return str(row["related_because"])
+    is_over = row["ended"] is not None and (row["related"] is None or row["ended"] != "duplicate")
+    reason = row["ended_because"] if is_over else row["progress_stopped_because"]
+    return None if reason is None else str(reason)

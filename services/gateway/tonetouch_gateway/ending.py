@@ -10,6 +10,7 @@ from tonetouch_contracts.upload import (
     IngestCompleted,
     IngestFailed,
     IngestRetried,
+    RelationRuled,
     StepFailed,
     StepSkipped,
 )
@@ -39,6 +40,8 @@ class Ending(msgspec.Struct, frozen=True):
                 return msgspec.structs.replace(self, given_up=False, about_settled=False)
             case IngestRetried():
                 return msgspec.structs.replace(self, given_up=False)
+            case RelationRuled(reopens=steps) if steps:
+                return msgspec.structs.replace(self, completed=False, about_settled="write_about" not in steps)
             case AboutWritten() | StepSkipped(step="write_about") | StepFailed(step="write_about", final=True):
                 return msgspec.structs.replace(self, about_settled=True)
         return self

@@ -7,6 +7,14 @@ from pydantic import BaseModel, Field
 from tonetouch_contracts.track import TrackStatus, TrackView
 
 
+class Version(BaseModel):
+    """Another version of a track, such as a live one."""
+
+    id: str
+    title: str
+    artist: str
+
+
 class Track(BaseModel):
     """What is known of a track. Null is what is not known, or not yet: most of it is found out before publishing."""
 
@@ -36,6 +44,7 @@ class Track(BaseModel):
     published_at: str | None = Field(description="RFC 3339, UTC.")
     guessed: list[str] = Field(description="The fields above that a machine guessed.")
     version_of: str | None = Field(description="The track of which this is another version, such as a live one.")
+    versions: list[Version] = Field(description="The other versions of it that are published.")
     reason: str | None = Field(description="Why it was not published: a duplicate, rejected, failed.")
     file_name: str = Field(description="The name of the file as it was uploaded.")
 
@@ -50,6 +59,7 @@ class Track(BaseModel):
                 "cover_url": f"/api/v1/tracks/{view.id}/cover" if view.cover else None,
                 "cover_alt": view.cover.alt if view.cover else None,
                 "guessed": _guessed(view),
+                "versions": [Version(id=one.id, title=one.title, artist=one.artist) for one in view.versions],
             }
         )
 

@@ -1,12 +1,20 @@
 """What ingest is made of, in the order of the story."""
 
-from tonetouch_ingest import progressing, showing, starting, stepping, sweeping, writing
+from tonetouch_ingest import progressing, reembedding, ruling, showing, starting, stepping, sweeping, writing
 from tonetouch_ingest.ears import opening_ears
 from tonetouch_ingest.scratch import opening_scratch
 from tonetouch_runtime import App
 
 app = App(
     name="ingest",
-    routers=(starting.router, progressing.router, stepping.router, writing.router, showing.router),
+    routers=(
+        starting.router,
+        progressing.router,
+        stepping.router,
+        writing.router,
+        ruling.router,
+        reembedding.router,
+        showing.router,
+    ),
     resources=(opening_scratch, opening_ears, sweeping.sweeping_uploads),
 )

@@ -5,7 +5,7 @@ Asks recommend for earlier tracks that sound alike. Finds `DuplicateDetected` or
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tonetouch_contracts.finding import FindSounds, SoundMatch
 from tonetouch_contracts.identity import ContentHash, TrackId
@@ -14,11 +14,13 @@ from tonetouch_contracts.upload import AudioCompared, AudioFingerprinted, Conten
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.content import Content
 from tonetouch_ingest.listening.fingerprint import decode_compressed
-from tonetouch_ingest.listening.matching import Same, Sound, Version, decide
+from tonetouch_ingest.listening.matching import Decision, Same, Sound, Version, decide
 from tonetouch_ingest.upload import Upload
 from tonetouch_runtime import Floor
 
-MODEL = "bit-error-rate@1"
+MODEL = "bit-error-rate@2"
+MOST_NEIGHBOURS = 20
+"""Of each way of looking. Comparing one takes milliseconds; a popular song may have that many versions."""
 
 
 async def dedupe(attempt: Attempt, floor: Floor) -> Sequence[Event]:
@@ -33,18 +35,20 @@ async def dedupe(attempt: Attempt, floor: Floor) -> Sequence[Event]:
             vector=mine.vector,
             duration_seconds=mine.duration_seconds,
             before=before,
+            progression=mine.progression,
+            limit=MOST_NEIGHBOURS,
         )
     )
     sounds = await asyncio.gather(*(_sound_of(match, floor) for match in matches.value.items))
     candidates = {sound.track_id: (sound, sha256) for sound, sha256 in filter(None, sounds)}
-    decided = decide(_sound(attempt.track_id, mine), [sound for sound, _ in candidates.values()])
+    decided = await _decide(attempt, mine, candidates)
     while isinstance(decided, Same):
         original, sha256 = candidates.pop(decided.of)
         # Its bytes are claimed for it: if they are another's by now it becomes a duplicate itself, and is nobody's
         # original. Without this, two with the same bytes could each end as the other's duplicate.
         if await _claim(sha256, TrackId(decided.of), floor) == decided.of:
             return (_duplicate(attempt.track_id, decided, original),)
-        decided = decide(_sound(attempt.track_id, mine), [sound for sound, _ in candidates.values()])
+        decided = await _decide(attempt, mine, candidates)
     version = decided if isinstance(decided, Version) else None
     return (
         AudioCompared(
@@ -52,8 +56,17 @@ async def dedupe(attempt: Attempt, floor: Floor) -> Sequence[Event]:
             candidates=len(candidates),
             version_of=TrackId(version.of) if version else None,
             bit_error_rate=version.bit_error_rate if version else None,
+            offset_seconds=version.offset_seconds if version else None,
+            cosine=candidates[version.of][0].cosine if version else None,
         ),
     )
+
+
+async def _decide(
+    attempt: Attempt, mine: AudioFingerprinted, candidates: Mapping[str, tuple[Sound, ContentHash]]
+) -> Decision:
+    others = [sound for sound, _ in candidates.values()]
+    return await asyncio.to_thread(decide, _sound(attempt.track_id, mine), others)
 
 
 def _duplicate(track_id: TrackId, same: Same, original: Sound) -> DuplicateDetected:
@@ -87,8 +100,7 @@ async def _came_to_nothing(track_id: TrackId, floor: Floor) -> bool:
 
 async def _original(track_id: TrackId, floor: Floor) -> TrackId:
     """The track itself, or the one it is a duplicate of."""
-    upload = (await floor.log.load("INGEST", track_id, Upload())).state
-    return upload.duplicate.of if upload.duplicate else track_id
+    return (await floor.log.load("INGEST", track_id, Upload())).state.duplicate_of or track_id
 
 
 async def _own_sound(attempt: Attempt, floor: Floor) -> tuple[AudioFingerprinted, int]:
@@ -102,7 +114,7 @@ async def _own_sound(attempt: Attempt, floor: Floor) -> tuple[AudioFingerprinted
 async def _sound_of(match: SoundMatch, floor: Floor) -> tuple[Sound, ContentHash] | None:
     """An earlier track's sound and bytes; None for one that is a duplicate itself or came to nothing."""
     upload = (await floor.log.load("INGEST", match.track_id, Upload())).state
-    if upload.staged is None or upload.fingerprinted is None or upload.duplicate or upload.failed:
+    if upload.staged is None or upload.fingerprinted is None or upload.duplicate_of or upload.failed:
         return None
     return _sound(match.track_id, upload.fingerprinted, match.cosine), upload.staged.audio.sha256
 

@@ -20,6 +20,7 @@ from tonetouch_contracts.upload import (
     IngestFailed,
     IngestRetried,
     IngestStarted,
+    RelationRuled,
     StepFailed,
     StepSkipped,
 )
@@ -45,6 +46,7 @@ router = Router()
     AboutWritten,
     IngestFailed,
     IngestRetried,
+    RelationRuled,
     consumer="ingest-progressing",
 )
 async def progress(fact: Recorded[Event], floor: Floor) -> None:

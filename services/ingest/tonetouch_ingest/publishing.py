@@ -12,7 +12,7 @@ from tonetouch_contracts.track import MarkDuplicate, PublishTrack
 from tonetouch_contracts.upload import DuplicateDetected, IngestCompleted
 from tonetouch_ingest.attempt import Attempt
 from tonetouch_ingest.content import Content
-from tonetouch_ingest.shelving import discard, shelve
+from tonetouch_ingest.shelving import discard, shelve, tidy
 from tonetouch_runtime import Floor
 
 
@@ -22,17 +22,23 @@ async def publish(attempt: Attempt, floor: Floor) -> Sequence[Event]:
     duplicate = attempt.upload.duplicate or overtaken
     if duplicate is not None:
         reason = "the same file" if duplicate.by == "bytes" else "the same recording"
-        await floor.ask(MarkDuplicate(track_id=attempt.track_id, of=duplicate.of, reason=reason))
+        await floor.ask(MarkDuplicate(track_id=attempt.track_id, of=duplicate.of, reason=reason, by=duplicate.by))
     else:
         await shelve(attempt.upload, floor)
         await floor.ask(_complete(attempt, floor.settings.default_region))
-    await discard(attempt.upload, floor, audio=duplicate is not None)
+    if duplicate is not None and duplicate.by == "sound":
+        # A person may say that it is another recording after all.
+        await tidy(attempt.upload, floor)
+    else:
+        await discard(attempt.upload, floor, audio=duplicate is not None)
     completed = IngestCompleted(track_id=attempt.track_id, outcome="duplicate" if duplicate else "published")
     return (overtaken, completed) if overtaken else (completed,)
 
 
 async def _overtaken(attempt: Attempt, floor: Floor) -> DuplicateDetected | None:
     """While this upload had failed, somebody may have uploaded the same bytes again and taken its claim over."""
+    if attempt.upload.ruled is not None:
+        return None
     owner = (await floor.log.load("INGEST", attempt.audio.sha256, Content())).state.claimed_by
     if owner is None or owner == attempt.track_id:
         return None

@@ -3,7 +3,7 @@
 What came with one upload lies under ``incoming/<id>`` and goes with it. Under ``image/`` and ``lyrics/`` tracks share
 what is the same; only publishing writes there, so an upload that is rejected or a duplicate has nothing to take back
 that might be another's. Audio goes to ``audio/<sha256>`` before it is known whether it stays: whose bytes they are
-decides there.
+decides there. Those of a duplicate by its sound stay, and its cover under ``incoming/``: a person may want both.
 """
 
 from tonetouch_contracts.identity import TrackId
@@ -44,14 +44,20 @@ async def shelve(upload: Upload, floor: Floor) -> None:
         await floor.objects.put(key, staged.lyrics.encode(), "text/plain; charset=utf-8")
 
 
+async def tidy(upload: Upload, floor: Floor) -> None:
+    """Remove what came with an upload and has been copied to where it stays, or been read."""
+    if (started := upload.started) is not None:
+        for key in filter(None, (started.object_key, started.cover_key, started.lyrics_key)):
+            await floor.objects.delete(key)
+
+
 async def discard(upload: Upload, floor: Floor, *, audio: bool) -> None:
     """Remove what came with an upload; its audio too, unless those bytes belong to another track."""
     started = upload.started
     if started is None:
         return
-    keys = (started.object_key, started.cover_key, started.lyrics_key, picture_key(upload.track_id))
-    for key in filter(None, keys):
-        await floor.objects.delete(key)
+    await tidy(upload, floor)
+    await floor.objects.delete(picture_key(upload.track_id))
     # An upload that was not staged has put no audio there: under the hash it claims may lie another's.
     if audio and upload.staged is not None and not await _is_wanted(upload, floor):
         await floor.objects.delete(audio_key(started.sha256))
@@ -64,13 +70,13 @@ async def _settle(source: str, target: str, floor: Floor) -> None:
 
 
 async def _is_wanted(upload: Upload, floor: Floor) -> bool:
-    """Whether the bytes belong to another upload that may still keep them.
+    """Whether the bytes belong to another upload that keeps them, or still may.
 
-    Where that one ends as a duplicate or is rejected, whoever of the two ends later removes them.
+    Where that one is rejected, whoever of the two ends later removes them.
     """
     assert upload.started is not None, "only what was staged is asked for"
     holder = (await floor.log.load("INGEST", upload.started.sha256, Content())).state.claimed_by
     if holder is None or holder == upload.track_id:
         return False
     other = (await floor.log.load("INGEST", holder, Upload())).state
-    return other.duplicate is None and not other.is_rejected
+    return not other.is_rejected

@@ -27,6 +27,7 @@ from tonetouch_contracts.upload import (
     IngestStarted,
     IngestView,
     ListIngests,
+    RelationRuled,
     RetryIngest,
     ShowIngest,
     StepFailed,
@@ -98,7 +99,7 @@ FINDS: dict[type[Event], StepName] = {
 
 @router.keeps(
     UploadRow,
-    hears=(IngestStarted, StepStarted, StepFailed, StepSkipped, IngestFailed, IngestRetried, *FINDS),
+    hears=(IngestStarted, StepStarted, StepFailed, StepSkipped, IngestFailed, IngestRetried, RelationRuled, *FINDS),
 )
 def keep_uploads(facts: Sequence[Recorded[Any]], uploads: Writer) -> None:
     """Every event moves `updated_at`; some change the status."""
@@ -115,12 +116,16 @@ def _status(fact: Recorded[Any]) -> dict[str, Any]:
             return {"status": "rejected" if rejected else "failed", "reason": reason}
         case IngestRetried(step=step) if step != "write_about":
             return {"status": "processing", "reason": None}
+        case RelationRuled(reopens=steps) if steps:
+            return {"status": "processing", "reason": None}
         case IngestCompleted(outcome=outcome):
             return {"status": outcome}
     return {}
 
 
-@router.keeps(StepRow, hears=(IngestStarted, StepStarted, StepFailed, StepSkipped, IngestRetried, *FINDS))
+@router.keeps(
+    StepRow, hears=(IngestStarted, StepStarted, StepFailed, StepSkipped, IngestRetried, RelationRuled, *FINDS)
+)
 def keep_steps(facts: Sequence[Recorded[Any]], steps: Writer) -> None:
     """A row for each step from the start, so that what has not begun can be seen waiting."""
     steps.upsert([row for fact in facts for row in _steps(fact)])
@@ -140,6 +145,8 @@ def _steps(fact: Recorded[Any]) -> list[dict[str, Any]]:
             return [_row(event, event.step, state="skipped", ended_at=fact.time)]
         case IngestRetried():
             return [_row(event, event.step, state="waiting", ended_at=None)]
+        case RelationRuled():
+            return [_row(event, step, state="waiting", error=None, ended_at=None) for step in event.reopens]
         case EmbeddingDone(kind="lyrics") | IngestCompleted(outcome="rejected"):
             return []
     return [_row(event, FINDS[type(event)], state="done", error=None, ended_at=fact.time)]

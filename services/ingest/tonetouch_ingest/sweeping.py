@@ -48,11 +48,12 @@ class Sweep:
         return swept
 
     async def _is_forsaken(self, track_id: str) -> bool:
-        """Nobody ever said that it was uploaded, or it has come to its end."""
+        """Nobody ever said that it was uploaded, or it has come to its end and its cover is not kept for later."""
         if not is_entity_id(track_id) or not await self._floor.log.history("CATALOG", track_id):
             return True
         upload = (await self._floor.log.load("INGEST", track_id, Upload())).state
-        return upload.completed is not None
+        is_kept = upload.duplicate is not None and upload.duplicate.by == "sound"
+        return upload.completed is not None and not is_kept
 
 
 @contextlib.asynccontextmanager

@@ -20,6 +20,7 @@ from tonetouch_contracts.upload import (
     IngestFailed,
     IngestRetried,
     IngestStarted,
+    RelationRuled,
     StepFailed,
     StepName,
     StepSkipped,
@@ -54,6 +55,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     about: AboutWritten | None = None
     failed: IngestFailed | None = None
     completed: IngestCompleted | None = None
+    ruled: RelationRuled | None = None
     steps: dict[StepName, Step] = msgspec.field(default_factory=lambda: dict.fromkeys(STEPS, Step()))
 
     def evolve(self, event: Event) -> Self:
@@ -71,6 +73,8 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
                 return self._with(failed=event)
             case IngestRetried():
                 return self._step(event.step, state="waiting", tries=0)._with(failed=None)
+            case RelationRuled():
+                return self._rule(event)
             case IngestCompleted(outcome="rejected"):
                 return self._with(completed=event)
             case IngestCompleted():
@@ -93,6 +97,13 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     def is_rejected(self) -> bool:
         """Whether the file itself was at fault."""
         return self.failed is not None and self.failed.rejected
+
+    @property
+    def duplicate_of(self) -> TrackId | None:
+        """Whose recording it is: by a person's word, else by what was found."""
+        if self.ruled is not None:
+            return self.ruled.of if self.ruled.relation == "duplicate" else None
+        return self.duplicate.of if self.duplicate is not None else None
 
     def is_settled(self, step: StepName) -> bool:
         """Whether nothing more will happen in this step."""
@@ -122,6 +133,13 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
             case AboutWritten():
                 return self._done("write_about", about=event)
         return self
+
+    def _rule(self, event: RelationRuled) -> Self:
+        """What a person said; where steps wait again, the upload is under way again and no duplicate."""
+        ruled = self._with(ruled=event)
+        for step in event.reopens:
+            ruled = ruled._step(step, state="waiting", tries=0, error=None)
+        return ruled._with(duplicate=None, completed=None) if event.reopens else ruled
 
     def _begin(self, event: StepStarted) -> Self:
         before = self.steps[event.step]

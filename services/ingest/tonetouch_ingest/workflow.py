@@ -17,13 +17,23 @@ publish         all of these but            tell catalog what became of it      
 
 Steps that do not wait for each other run side by side. Every step is queued on ``INGEST_Q`` when what it waits for is
 settled. A duplicate skips what would only be thrown away, a track without a cover its description; when the file turns
-out to be at fault, every step that has not ended is skipped.
+out to be at fault, every step that has not ended is skipped. Where a person says that a duplicate is none, what it had
+skipped is done, and it is published.
 """
 
 from collections.abc import Sequence
 
 from tonetouch_contracts.message import Event
-from tonetouch_contracts.upload import IngestFailed, IngestRetried, StepFailed, StepName, StepSkipped, StepStarted
+from tonetouch_contracts.track import TrackRelated
+from tonetouch_contracts.upload import (
+    IngestFailed,
+    IngestRetried,
+    RelationRuled,
+    StepFailed,
+    StepName,
+    StepSkipped,
+    StepStarted,
+)
 from tonetouch_ingest.upload import STEPS, Upload
 from tonetouch_runtime import Refused
 
@@ -80,6 +90,18 @@ def leave_out(upload: Upload) -> Sequence[Event]:
         for step, reason in reasons.items()
         if upload.steps[step].state == "waiting"
     ]
+
+
+def rule(upload: Upload, said: TrackRelated) -> Sequence[RelationRuled]:
+    """Take in what a person said. A duplicate that is none goes on from where it was stopped."""
+    reopens: tuple[StepName, ...] = ()
+    if said.relation != "duplicate" and upload.duplicate is not None:
+        left_out = [step for step in SKIPPED_FOR_A_DUPLICATE if upload.steps[step].state == "skipped"]
+        reopens = (*left_out, "publish")
+    ruled = RelationRuled(track_id=said.track_id, of=said.of, relation=said.relation, reopens=reopens)
+    before = upload.ruled
+    is_known = before is not None and (before.of, before.relation, reopens) == (ruled.of, ruled.relation, ())
+    return () if is_known else (ruled,)
 
 
 def begin(upload: Upload, step: StepName, job_id: str) -> Sequence[StepStarted]:

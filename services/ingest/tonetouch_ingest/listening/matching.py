@@ -4,6 +4,7 @@ A version too many is a harmless extra row, a false duplicate hides somebody's s
 The error rates behind the limits were measured on synthetic songs and are held by the tests of this module. Strangers
 of a minute lie at 0.36 and above, so the limits guard against sister recordings: an instrumental, a clean edit, a
 remaster. What counts is the rate without the part that a cut between two items explains; it alone can cost 0.067.
+Where half a minute meets, two recordings on one accompaniment are told from strangers, and linked.
 """
 
 from collections.abc import Iterable
@@ -25,6 +26,8 @@ from tonetouch_ingest.listening.fingerprint import (
 MINIMUM_COSINE: Final = 0.55  # trims and padding stay above 0.7, strangers never passed 0.26
 SAME_BIT_ERROR_RATE: Final = 0.06  # every transcode, trim and padding lies below 0.03; an instrumental seldom
 VERSION_BIT_ERROR_RATE: Final = 0.15  # an equaliser and compressor ("remaster") gives 0.09 to 0.12
+LONG_VERSION_BIT_ERROR_RATE: Final = 0.3  # instrumentals lie between 0.11 and 0.28, strangers from 0.36 on
+LONG_OVERLAP_ITEMS: Final = 240  # about 30 s: in less, strangers come nearer by chance
 SAME_DURATION_SECONDS: Final = 1.0  # encoders pad by up to 0.1 s, and item offsets are exact to 0.12 s
 MAXIMUM_TRIM_SECONDS: Final = 12.0  # more missing music at one end is a radio edit or an excerpt, not a careless cut
 MINIMUM_OVERLAP_ITEMS: Final = 80  # about 10 s: fewer agree by chance in looped music
@@ -44,7 +47,7 @@ SHORT_MAXIMUM_TRIM_SECONDS: Final = 1.0  # three seconds of a jingle are too muc
 class Sound:
     """One track as it is compared: its fingerprint items (at most 120 s) and its whole duration.
 
-    `cosine` is how near the vector index found it to the sound in question; None when it was not asked.
+    `cosine` is how near the vector index found it to the sound in question; None when it was not found by that.
     """
 
     track_id: str
@@ -66,7 +69,7 @@ class Same(msgspec.Struct, frozen=True, kw_only=True, tag="same"):
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True, tag="version"):
-    """Another form of the earlier track `of` (remaster, edit, excerpt). Both stay, linked; a person may decide."""
+    """Another form of the earlier track `of` (remaster, instrumental, excerpt). Both stay; a person may decide."""
 
     of: str
     bit_error_rate: float
@@ -102,7 +105,7 @@ def _compare(track: Sound, other: Sound) -> Decision:
     if not (_enough_of_short(track, other, met) if short else _enough(track, other, met)):
         return New()
     rate, offset = met.unshifted_error_rate, met.offset_items * ITEM_SECONDS
-    if rate > VERSION_BIT_ERROR_RATE:
+    if rate > (LONG_VERSION_BIT_ERROR_RATE if met.overlap_items >= LONG_OVERLAP_ITEMS else VERSION_BIT_ERROR_RATE):
         return New()
     trim = SHORT_MAXIMUM_TRIM_SECONDS if short else MAXIMUM_TRIM_SECONDS
     if rate <= SAME_BIT_ERROR_RATE and _ends_agree(track, other, met.offset_items, trim):
