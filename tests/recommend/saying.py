@@ -9,9 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tonetouch_contracts.identity import ArtistId, ContentHash, JobId, PlayId, TrackId, UserId, derived
+from tonetouch_contracts.identity import ArtistId, ContentHash, JobId, PlayId, PlaylistId, TrackId, UserId, derived
 from tonetouch_contracts.message import Event, Positions, same_positions
 from tonetouch_contracts.play import PlayRecorded
+from tonetouch_contracts.playlist import PlaylistCreated, PlaylistDeleted, PlaylistTracksAdded, PlaylistTracksRemoved
 from tonetouch_contracts.track import Audio, TrackPublished
 from tonetouch_contracts.upload import AudioFingerprinted, DuplicateDetected, EmbeddingDone, EmbeddingKind
 from tonetouch_recommend.indexes import SOUND_MODEL
@@ -95,6 +96,37 @@ def played(user: str, name: str, number: int, *, share: float = 1.0, at: str | N
         heard_seconds=200.0 * share,
         duration_seconds=200.0,
         at=at or f"2026-10-{1 + number // 24:02d}T{number % 24:02d}:00:00Z",
+    )
+
+
+def playlist_id(name: str) -> PlaylistId:
+    """A UUID that is the same for a name in every test."""
+    return PlaylistId(derived("playlist", name))
+
+
+def created(playlist: str, user: str) -> PlaylistCreated:
+    """A listener began a playlist."""
+    return PlaylistCreated(
+        playlist_id=playlist_id(playlist), user_id=UserId(user), name=playlist, at="2026-10-01T00:00:00.000000Z"
+    )
+
+
+def deleted(playlist: str, user: str) -> PlaylistDeleted:
+    """A listener let a playlist go."""
+    return PlaylistDeleted(playlist_id=playlist_id(playlist), user_id=UserId(user))
+
+
+def extended(playlist: str, user: str, *names: str) -> PlaylistTracksAdded:
+    """A listener put these tracks into their playlist."""
+    return PlaylistTracksAdded(
+        playlist_id=playlist_id(playlist), user_id=UserId(user), track_ids=tuple(map(track_id, names))
+    )
+
+
+def reduced(playlist: str, user: str, *names: str) -> PlaylistTracksRemoved:
+    """A listener took these tracks out again."""
+    return PlaylistTracksRemoved(
+        playlist_id=playlist_id(playlist), user_id=UserId(user), track_ids=tuple(map(track_id, names))
     )
 
 

@@ -16,6 +16,7 @@ from tonetouch_recommend.vectors.collection import (
     PayloadValue,
     Point,
     Term,
+    UnfitPointError,
     Vector,
 )
 from tonetouch_runtime import moment
@@ -23,6 +24,7 @@ from tonetouch_runtime import moment
 Row = Mapping[str, Any] | RowMapping
 
 SOUND_MODEL: Final = "chromaprint-1+fourier-256@1"
+PROGRESSION_MODEL: Final = "chromaprint-1+progression-256@1"
 
 EMBEDDED_FOR: Final = "ingest.embed"
 """The feature that vectors of tracks are made for: the indexes are of the model that the routing table gives it."""
@@ -31,9 +33,16 @@ DIMENSION: Final = 1024
 """Numbers in a text's vector. Of every model: one that gives more or fewer fits no index."""
 
 FINGERPRINTS: Final = Collection(
-    name="fingerprints", dimension=256, model=SOUND_MODEL, fields={"seq": "integer", "duration": "float"}
+    name="fingerprints",
+    dimension=256,
+    model=SOUND_MODEL,
+    fields={"seq": "integer", "duration": "float", "form": "keyword"},
 )
-"""Every fingerprinted track that is not a duplicate, published or not; `seq` is its place on INGEST."""
+"""Every fingerprinted track that is not a duplicate, published or not; `seq` is its place on INGEST.
+
+Up to two points for a track, told apart by `form`: ``sound`` under the track's id, by which the same recording is
+found, and ``progression`` under ``track:progression``, by which one on the same accompaniment is.
+"""
 
 
 class Collections(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,8 +160,29 @@ def playlist_point(playlist: Row, shelf: Sequence[Row], mean: Vector) -> Point:
 
 def sound_point(sound: Row) -> Point:
     """A recording where it sounds."""
-    payload = {"seq": sound["sequence"], "duration": sound["duration_seconds"]}
-    return Point(sound["track_id"], halves(sound["vector"]), _known(payload))
+    return Point(sound["track_id"], halves(sound["vector"]), _heard(sound, "sound"))
+
+
+def progression_point(sound: Row) -> Point:
+    """A recording by how it goes on in time. Raises UnfitPointError for a vector of another model."""
+    if sound["progression_model"] != PROGRESSION_MODEL:
+        raise UnfitPointError(f"made by {sound['progression_model']}, not by {PROGRESSION_MODEL}")
+    point_id = progression_id(sound["track_id"])
+    return Point(point_id, halves(sound["progression"]), _heard(sound, "progression"))
+
+
+def progression_id(track_id: str) -> str:
+    """The id of the second point of a recording."""
+    return f"{track_id}:progression"
+
+
+def recording_of(point_id: str) -> str:
+    """The track of either point."""
+    return point_id.partition(":")[0]
+
+
+def _heard(sound: Row, form: str) -> Payload:
+    return _known({"seq": sound["sequence"], "duration": sound["duration_seconds"], "form": form})
 
 
 def on_offer(region: str | None, explicit_allowed: bool) -> tuple[Term, ...]:

@@ -1,0 +1,101 @@
+"""Playlists, as recommend knows them: whose they are, and what is in them; their index follows them.
+
+Keeps `PlaylistRow` and `PlaylistTrackRow` from LIBRARY. The vector of a playlist is the mean of its tracks' vectors,
+so it lies where its music lies, whatever it is called.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from sqlalchemy import BigInteger, RowMapping, select
+from sqlmodel import Field, SQLModel
+
+from tonetouch_contracts.playlist import PlaylistCreated, PlaylistDeleted, PlaylistTracksAdded, PlaylistTracksRemoved
+from tonetouch_recommend.indexes import Collections, playlist_point
+from tonetouch_recommend.learning import ShelfRow
+from tonetouch_recommend.pointing import Change, vectors_of
+from tonetouch_recommend.vectors.collection import Point, UnfitPointError, Vector
+from tonetouch_runtime import Floor, Recorded, Router, Writer
+
+router = Router()
+
+
+class PlaylistRow(SQLModel, table=True):
+    """A playlist that is there, and its owner."""
+
+    __tablename__ = "recommend_playlists"
+
+    playlist_id: str = Field(primary_key=True)
+    user_id: str | None = Field(default=None, index=True)
+
+
+class PlaylistTrackRow(SQLModel, table=True):
+    """A track that is, or was, in a playlist that is there. `added` is the place on LIBRARY; null: taken out again."""
+
+    __tablename__ = "recommend_playlist_tracks"
+
+    playlist_id: str = Field(primary_key=True)
+    track_id: str = Field(primary_key=True, index=True)
+    user_id: str | None = Field(default=None, index=True)
+    added: int | None = Field(default=None, sa_type=BigInteger)
+    added_at: str | None = None
+
+
+@router.keeps(
+    PlaylistRow,
+    PlaylistTrackRow,
+    hears=(PlaylistCreated, PlaylistTracksAdded, PlaylistTracksRemoved, PlaylistDeleted),
+)
+def keep_playlists(facts: Sequence[Recorded[Any]], playlists: Writer, tracks: Writer) -> None:
+    """In the order of the log; of a deleted playlist nothing stays."""
+    for fact in facts:
+        match fact.event:
+            case PlaylistCreated():
+                playlists.upsert([{"playlist_id": fact.event.playlist_id, "user_id": fact.event.user_id}])
+            case PlaylistTracksAdded():
+                tracks.upsert(_rows(fact.event, added=fact.sequence, added_at=fact.time))
+            case PlaylistTracksRemoved():
+                tracks.upsert(_rows(fact.event, added=None, added_at=None))
+            case PlaylistDeleted():
+                playlists.delete([fact.event.playlist_id])
+                tracks.delete([fact.event.playlist_id])
+
+
+def _rows(event: PlaylistTracksAdded | PlaylistTracksRemoved, **said: Any) -> list[dict[str, Any]]:
+    same = {"playlist_id": event.playlist_id, "user_id": event.user_id, **said}
+    return [{**same, "track_id": track_id} for track_id in event.track_ids]
+
+
+async def pointing_playlists(ids: Sequence[str], collections: Collections, floor: Floor) -> list[Change]:
+    """The playlists' vectors; one without a published track that has a vector has none."""
+    points, refused = list[Point](), dict[str, str]()
+    table = floor.tables.live(PlaylistRow)
+    for playlist in await floor.tables.all(select(table).where(table.c.playlist_id.in_(ids))):
+        shelf = await _shelf_of(playlist["playlist_id"], floor)
+        vectors = await vectors_of(shelf, collections.tracks, floor)
+        if not vectors:
+            continue
+        mean = await asyncio.to_thread(_mean, vectors)
+        try:
+            points.append(collections.playlists.admit(playlist_point(playlist, list(shelf.values()), mean)))
+        except UnfitPointError as error:
+            refused[playlist["playlist_id"]] = str(error)
+    return [Change(collections.playlists, ids, points, refused)]
+
+
+async def _shelf_of(playlist_id: str, floor: Floor) -> dict[str, RowMapping]:
+    """What the shelf says of the playlist's published tracks."""
+    shelf, kept = floor.tables.live(ShelfRow), floor.tables.live(PlaylistTrackRow)
+    inside = select(kept.c.track_id).where(kept.c.playlist_id == playlist_id, kept.c.added.is_not(None))
+    said = select(shelf.c.track_id, shelf.c.region, shelf.c.explicit).where(shelf.c.track_id.in_(inside))
+    return {row["track_id"]: row for row in await floor.tables.all(said)}
+
+
+def _mean(vectors: Mapping[str, Vector]) -> Vector:
+    # In float64 and in the order of the ids: the same bytes whatever order the rows came in.
+    total = np.zeros(next(iter(vectors.values())).shape, dtype=np.float64)
+    for track_id in sorted(vectors):
+        total += vectors[track_id]
+    return np.asarray(total / len(vectors), dtype=np.float32)
