@@ -11,6 +11,7 @@ from rich.console import Console
 
 from tonetouch_deploy.composing import SERVICES, health_probe, provisioning_command, service_environment
 from tonetouch_deploy.finding import find_audio
+from tonetouch_deploy.indexes import indexes
 from tonetouch_deploy.ledger import ledger
 from tonetouch_deploy.ledger_showing import say
 from tonetouch_deploy.ports import LOOPBACK
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 app.add_typer(ledger, name="ledger")
 app.add_typer(prices, name="prices")
+app.add_typer(indexes, name="indexes")
 
 RelativeTo = Annotated[
     Path | None, typer.Option("--relative-to", help="The folder that relative paths start from.", show_default=False)
