@@ -205,7 +205,7 @@ class Calls:
         failed: dict[str, str] = {}
         last: AIUnavailable | ProviderFailed | None = None
         for number in range(MOST_TRIES):
-            way = await self._next_way(request, asked.job, failed, last)
+            way = await self._next_way(request, asked, failed, last)
             for flight in group:
                 flight.take(way, number)
             try:
@@ -223,17 +223,17 @@ class Calls:
         raise AssertionError("the last try returns or raises")
 
     async def _next_way(
-        self, request: AnyRequest, job: Job, failed: dict[str, str], last: AIUnavailable | ProviderFailed | None
+        self, request: AnyRequest, ask: Ask, failed: dict[str, str], last: AIUnavailable | ProviderFailed | None
     ) -> Way:
         try:
-            return await self._upstream.choose(request, job, failed=failed)
+            return await self._upstream.choose(request, ask.job, failed=failed, model=ask.model)
         except (AIUnavailable, ProviderFailed):
             if last is None:
                 raise
             if not self._upstream.will_pass(last):
                 raise last from None
         failed.clear()  # nobody else can: the same ones once more, at the pace they asked for
-        return await self._upstream.choose(request, job)
+        return await self._upstream.choose(request, ask.job, model=ask.model)
 
     async def _attempt(self, group: Sequence[Flight], request: AnyRequest, way: Way) -> None:
         """One call upstream: started before, kept and recorded after."""

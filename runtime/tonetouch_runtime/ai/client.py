@@ -80,13 +80,14 @@ class AIClient:
         task.add_done_callback(self._read)
         return Streamed(live, asyncio.shield(task))
 
-    async def embed(self, texts: Sequence[TextToEmbed], whose: Whose) -> list[Embedded]:
+    async def embed(self, texts: Sequence[TextToEmbed], whose: Whose, *, model: str | None = None) -> list[Embedded]:
         """The vectors of texts, in their order. Each text is a job; those not known yet go to the model 25 at a time.
 
         Where one text fails the call raises; the others are kept and need not be paid for again. Subject, job and
-        attempt are those of each text.
+        attempt are those of each text. With `model` only that one is asked, whatever the route of the feature names:
+        what is to be compared with vectors that are there has to be of their model.
         """
-        asks = [self._ask(_one_text(one.text), _of_the_text(whose, one)) for one in texts]
+        asks = [self._ask(_one_text(one.text), _of_the_text(whose, one), model=model) for one in texts]
         landed = await self._calls.make(asks, at_most=MOST_TEXTS)
         return [_embedded(ask, one) for ask, one in zip(asks, landed, strict=True)]
 
@@ -118,12 +119,12 @@ class AIClient:
         )
         return accounted(self._log, self._clock, job)
 
-    def embedding_model(self, feature: str) -> str:
+    def embedding_model(self, feature: str, model: str | None = None) -> str:
         """The model that gives a feature its vectors, as the accounts and the routing table are set.
 
-        Raises AIUnavailable where there is none.
+        With `model` it is that one or none. Raises AIUnavailable where there is none.
         """
-        return self._upstream.embedding_model(feature)
+        return self._upstream.embedding_model(feature, model)
 
     async def settled(self) -> None:
         """Return when every attempt that has been answered so far has its row in the log.
@@ -147,9 +148,9 @@ class AIClient:
             else self._ask(request, whose, live)
         )
 
-    def _ask(self, request: Request[R], whose: Whose, live: Live | None = None) -> Ask:
+    def _ask(self, request: Request[R], whose: Whose, live: Live | None = None, *, model: str | None = None) -> Ask:
         asked = cast(AnyRequest, request)
-        policy = self._upstream.policy(asked.task(), whose.feature)
+        policy = self._upstream.policy(asked.task(), whose.feature, model)
         make = Question if whose.share else Question.private
         question = make(request=asked, policy=policy, prompt=whose.prompt or "")
         input_hash, keeps_input = question.input_hash, whose.share and whose.keep_input
@@ -176,6 +177,7 @@ class AIClient:
             share=whose.share,
             input_body=question.to_keep() if keeps_input else None,
             live=live,
+            model=model,
         )
 
     def _read(self, task: asyncio.Task[Any]) -> None:

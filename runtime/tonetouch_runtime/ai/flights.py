@@ -22,7 +22,7 @@ from tonetouch_runtime.ai.upstream import Way
 class Ask:
     """A question to be answered and accounted for. `input_body` is kept beside the answer unless it is None.
 
-    With `live` the answer can be read while it comes.
+    With `live` the answer can be read while it comes. With `model` no other one may answer.
     """
 
     request: AnyRequest
@@ -30,6 +30,7 @@ class Ask:
     share: bool
     input_body: bytes | None
     live: Live | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,9 +135,15 @@ class Routes:
                 return route, tuple(self.candidates(route))
         raise AIUnavailable(f"add a route for the task {task} and the feature {feature} to {self._named}.")
 
-    def candidates(self, route: Route) -> list[Target]:
-        """The targets of a route in order, the embedded ones of its task last."""
+    def candidates(self, route: Route, model: str | None = None) -> list[Target]:
+        """The targets of a route in order, the embedded ones of its task last.
+
+        With `model` those of this model, and after them whatever else there is of it for the task.
+        """
         named = [self.targets[name] for name in route.candidates]
+        if model is not None:
+            rest = [one for one in self.targets.values() if one.task == route.task and one not in named]
+            return [one for one in (*named, *rest) if one.model == model]
         if not route.embedded:
             return named
         rest = [one for one in self.targets.values() if one.task == route.task and one not in named]
@@ -154,8 +160,9 @@ class Routes:
         hit_ratios: Mapping[str, float] | None = None,
         excluded: Mapping[str, str] | None = None,
         unaffordable: Mapping[str, AIBudgetSpent] | None = None,
+        model: str | None = None,
     ) -> Choice:
-        """The target for a request.
+        """The target for a request; with `model` one of that model.
 
         `available` are the names of the providers that are configured. By a target's name: `hit_ratios` are measured
         shares of prefixes read from its cache, `excluded` says why it is not to be asked (it failed for this call, its
@@ -165,6 +172,10 @@ class Routes:
         setting must change, AIBudgetSpent if only money is missing, ProviderFailed if another time may do.
         """
         (route, candidates), size = self._ways(request.task(), feature), measure(request)
+        if model is not None:
+            candidates = tuple(self.candidates(route, model))
+            if not candidates:
+                raise AIUnavailable(f"there is no target of the model {model} in {self._named}.")
         excluded, unaffordable, hit_ratios = excluded or {}, unaffordable or {}, hit_ratios or {}
         looks: list[_Look] = []
         for target in candidates:

@@ -96,19 +96,22 @@ class Upstream:
         self._clock = clock
         self._hit_ratios: dict[str, float] = {}
 
-    def policy(self, task: AITask, feature: str) -> tuple[str, ...]:
+    def policy(self, task: AITask, feature: str, model: str | None = None) -> tuple[str, ...]:
         """The models that may answer, in their order: part of what was asked, for another model is another question."""
         route = self._routes.route(task, feature)
-        able = [target for target in self._routes.candidates(route) if target.provider in self._providers]
+        candidates = self._routes.candidates(route, model)
+        able = [target for target in candidates if target.provider in self._providers]
         models = tuple(f"{target.provider}/{target.model}" for target in able)
-        return models[:1] if route.one_model else models
+        return models[:1] if route.one_model or model is not None else models
 
-    def embedding_model(self, feature: str) -> str:
-        """The model that gives a feature its vectors. Raises AIUnavailable where there is none."""
-        anything = Embeddings(texts=("",))
-        return self._routes.choose(anything, feature=feature, available=self._providers.keys()).target.model
+    def embedding_model(self, feature: str, model: str | None = None) -> str:
+        """The model that gives a feature its vectors, or `model` itself. Raises AIUnavailable where there is none."""
+        anything, available = Embeddings(texts=("",)), self._providers.keys()
+        return self._routes.choose(anything, feature=feature, available=available, model=model).target.model
 
-    async def choose(self, request: AnyRequest, job: Job, *, failed: Mapping[str, str] | None = None) -> Way:
+    async def choose(
+        self, request: AnyRequest, job: Job, *, failed: Mapping[str, str] | None = None, model: str | None = None
+    ) -> Way:
         """The way to go now; `failed` are the targets that have failed for this call, and why.
 
         A target that pauses is passed over for one that does not, one that no budget has money for if the budget says
@@ -116,7 +119,7 @@ class Upstream:
         """
         unaffordable: dict[str, AIBudgetSpent] = {}
         while True:
-            way = self._choose_awake(request, job, failed or {}, unaffordable)
+            way = self._choose_awake(request, job, failed or {}, unaffordable, model)
             spent = (
                 await self._budgets.spent(job, way.choice.expected_pico_usd) if way.target.provider != LOCAL else None
             )
@@ -127,15 +130,20 @@ class Upstream:
             unaffordable[way.target.name] = spent
 
     def _choose_awake(
-        self, request: AnyRequest, job: Job, failed: Mapping[str, str], unaffordable: Mapping[str, AIBudgetSpent]
+        self,
+        request: AnyRequest,
+        job: Job,
+        failed: Mapping[str, str],
+        unaffordable: Mapping[str, AIBudgetSpent],
+        model: str | None,
     ) -> Way:
         pausing = {name: words for name, target in self._routes.targets.items() if (words := self._pacer.pause(target))}
         try:
-            return self._choose(request, job, {**pausing, **failed}, unaffordable)
+            return self._choose(request, job, {**pausing, **failed}, unaffordable, model)
         except (AIUnavailable, ProviderFailed):
             if not pausing:
                 raise
-            return self._choose(request, job, failed, unaffordable)
+            return self._choose(request, job, failed, unaffordable, model)
 
     def _choose(
         self,
@@ -143,6 +151,7 @@ class Upstream:
         job: Job,
         excluded: Mapping[str, str],
         unaffordable: Mapping[str, AIBudgetSpent],
+        model: str | None,
     ) -> Way:
         choice = self._routes.choose(
             request,
@@ -153,6 +162,7 @@ class Upstream:
             hit_ratios=self._hit_ratios,
             excluded=excluded,
             unaffordable=unaffordable,
+            model=model,
         )
         return Way(choice=choice, provider=self._providers[choice.target.provider])
 
