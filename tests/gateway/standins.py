@@ -12,10 +12,31 @@ from tests.gateway.ledger import Ledger
 from tests.gateway.library import Library
 from tests.runtime.installation import provision
 from tonetouch_contracts.copy import CopyView, ListCopy, WriteCopy
-from tonetouch_contracts.finding import FindSimilar, Found, MakeForYou, Mix, SearchTracks
+from tonetouch_contracts.finding import (
+    FindPath,
+    FindSimilar,
+    Found,
+    MakeBecause,
+    MakeForYou,
+    MakeMoodMix,
+    MakeNewForYou,
+    Mix,
+    MixAlchemy,
+    SearchTracks,
+    Selection,
+    TuneRadio,
+)
 from tonetouch_contracts.identity import ContentHash, TrackId, UserId
 from tonetouch_contracts.message import Event, Page
 from tonetouch_contracts.play import PlayRecorded, PlayTaken, RecordPlay
+from tonetouch_contracts.serving import (
+    ListServed,
+    ListServedLists,
+    Replayed,
+    ReplayServedList,
+    ServedView,
+    ShowServedList,
+)
 from tonetouch_contracts.track import (
     Accepted,
     ListTracks,
@@ -48,6 +69,8 @@ class Services:
     ingests: dict[str, IngestView] = field(default_factory=dict)
     found: list[Found] = field(default_factory=list)
     mixes: list[Mix] = field(default_factory=list)
+    selections: list[Selection] = field(default_factory=list)
+    served: list[ListServed] = field(default_factory=list)
     copies: list[CopyView] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
     library: Library = field(default_factory=Library)
@@ -68,6 +91,11 @@ class Services:
         recommend.answers(SearchTracks)(self._search)
         recommend.answers(FindSimilar)(self._search)
         recommend.answers(MakeForYou)(self._mix)
+        for command in (MakeBecause, MakeNewForYou, TuneRadio, MakeMoodMix, FindPath, MixAlchemy):
+            recommend.answers(command)(self._select)
+        recommend.answers(ListServedLists)(self._list_served)
+        recommend.answers(ShowServedList)(self._show_served)
+        recommend.answers(ReplayServedList)(self._replay)
         agents.answers(ListCopy)(self._list_copy)
         agents.answers(WriteCopy)(self._write_copy)
         routers = {
@@ -81,7 +109,17 @@ class Services:
 
     def forget(self) -> None:
         """Be as new."""
-        for known in (self.tracks, self.ingests, self.found, self.mixes, self.copies, self.asked, self.refusing):
+        for known in (
+            self.tracks,
+            self.ingests,
+            self.found,
+            self.mixes,
+            self.selections,
+            self.served,
+            self.copies,
+            self.asked,
+            self.refusing,
+        ):
             known.clear()
         self.ledger.forget()
         self.library.forget()
@@ -152,6 +190,24 @@ class Services:
     async def _mix(self, command: MakeForYou, _: Floor) -> Page[Mix]:
         self._note(command)
         return Page(items=tuple(self.mixes))
+
+    async def _select(self, command: Any, _: Floor) -> Selection:
+        self._note(command)
+        return self.selections[-1]
+
+    async def _list_served(self, command: ListServedLists, _: Floor) -> Page[ServedView]:
+        self._note(command)
+        names = ServedView.__struct_fields__
+        views = [ServedView(**{name: getattr(one, name) for name in names}) for one in self.served]
+        return Page(items=tuple(views), next_cursor="more")
+
+    async def _show_served(self, command: ShowServedList, _: Floor) -> ListServed:
+        self._note(command)
+        return self.served[-1]
+
+    async def _replay(self, command: ReplayServedList, _: Floor) -> Replayed:
+        self._note(command)
+        return Replayed(list_id=command.list_id, tracks=self.served[-1].tracks)
 
     async def _list_copy(self, command: ListCopy, _: Floor) -> Page[CopyView]:
         self._note(command)

@@ -11,8 +11,10 @@ from tonetouch_gateway import (
     exporting,
     gathering,
     health,
+    indexing,
     judging,
     playing,
+    recalling,
     recommending,
     relating,
     reporting,
@@ -37,6 +39,7 @@ ROUTERS = (
     judging.router,
     gathering.router,
     recommending.router,
+    recalling.router,
     relating.router,
     copywriting.router,
     exporting.router,
@@ -45,6 +48,7 @@ ROUTERS = (
     timing.router,
     budgeting.router,
     auditing.router,
+    indexing.router,
 )
 
 
