@@ -30,13 +30,14 @@ class PlaylistRenamed(Event, frozen=True, kw_only=True, tag="playlist.renamed"):
 
 
 class PlaylistTracksAdded(Event, frozen=True, kw_only=True, tag="playlist.extended"):
-    """These tracks stand at the end of the playlist now, in this order. None of them was in it before."""
+    """These tracks stand at the end of the playlist since `at`, in this order. None of them was in it before."""
 
     entity_field: ClassVar[str] = "playlist_id"
 
     playlist_id: PlaylistId
     user_id: UserId
     track_ids: tuple[TrackId, ...]
+    at: str | None = None
 
 
 class PlaylistTracksRemoved(Event, frozen=True, kw_only=True, tag="playlist.reduced"):

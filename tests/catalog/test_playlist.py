@@ -27,7 +27,8 @@ from tonetouch_runtime.testing import given
 Decide = Callable[[Playlist], Event | Sequence[Event]]
 
 P, ME, YOU = PlaylistId("p1"), UserId("me"), UserId("you")
-CREATED = PlaylistCreated(playlist_id=P, user_id=ME, name="Morning", at="2026-01-01T00:00:00Z")
+AT = "2026-01-01T00:00:00.000000Z"
+CREATED = PlaylistCreated(playlist_id=P, user_id=ME, name="Morning", at=AT)
 DELETED = PlaylistDeleted(playlist_id=P, user_id=ME)
 
 
@@ -36,7 +37,7 @@ def ids(*names: str) -> tuple[TrackId, ...]:
 
 
 def added(*names: str) -> PlaylistTracksAdded:
-    return PlaylistTracksAdded(playlist_id=P, user_id=ME, track_ids=ids(*names))
+    return PlaylistTracksAdded(playlist_id=P, user_id=ME, track_ids=ids(*names), at=AT)
 
 
 def removed(*names: str) -> PlaylistTracksRemoved:
@@ -52,7 +53,7 @@ def renaming(name: str, user: UserId = ME) -> Decide:
 
 
 def adding(*names: str, user: UserId = ME) -> Decide:
-    return partial(add, command=AddToPlaylist(playlist_id=P, user_id=user, track_ids=ids(*names)))
+    return partial(add, command=AddToPlaylist(playlist_id=P, user_id=user, track_ids=ids(*names)), at=AT)
 
 
 def removing(*names: str, user: UserId = ME) -> Decide:

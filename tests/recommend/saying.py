@@ -119,7 +119,10 @@ def deleted(playlist: str, user: str) -> PlaylistDeleted:
 def extended(playlist: str, user: str, *names: str) -> PlaylistTracksAdded:
     """A listener put these tracks into their playlist."""
     return PlaylistTracksAdded(
-        playlist_id=playlist_id(playlist), user_id=UserId(user), track_ids=tuple(map(track_id, names))
+        playlist_id=playlist_id(playlist),
+        user_id=UserId(user),
+        track_ids=tuple(map(track_id, names)),
+        at="2026-10-02T00:00:00.000000Z",
     )
 
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
@@ -19,15 +19,29 @@ import pytest
 from pydantic import SecretStr
 from sqlalchemy import func, select
 
-from tests.recommend.saying import duplicate, fingerprinted, on_shelf, played, say, sounding, track_id
+from tests.recommend.saying import (
+    created,
+    deleted,
+    duplicate,
+    extended,
+    fingerprinted,
+    on_shelf,
+    played,
+    playlist_id,
+    reduced,
+    say,
+    sounding,
+    track_id,
+)
 from tests.runtime.installation import provision
 from tests.servers import NatsServer
 from tonetouch_contracts.finding import FindSimilar, FindSounds, MakeForYou, SearchTracks
 from tonetouch_contracts.identity import UserId
 from tonetouch_contracts.message import Event, Positions, same_positions
 from tonetouch_recommend.app import app
+from tonetouch_recommend.gathering import PlaylistRow, PlaylistTrackRow
 from tonetouch_recommend.indexing import Indexes
-from tonetouch_recommend.learning import DirtyRow, EmbeddingRow, HeardRow, ShelfRow, SoundRow
+from tonetouch_recommend.learning import DirtyRow, EmbeddingRow, HeardRow, Kind, ShelfRow, SoundRow
 from tonetouch_recommend.vectors.collection import Point
 from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
 from tonetouch_runtime import Floor, Log, Misconfigured, NotNow, Settings, running
@@ -36,11 +50,11 @@ from tonetouch_runtime._clock import SystemClock
 
 Contents = Mapping[str, Mapping[str, tuple[Any, bytes]]]
 
-TABLES = (EmbeddingRow, SoundRow, ShelfRow, HeardRow)
+TABLES = (EmbeddingRow, SoundRow, ShelfRow, HeardRow, PlaylistRow, PlaylistTrackRow)
 
 
 def story(tracks: int = 12) -> dict[str, list[Event]]:
-    """What the three streams say of some tracks, one of them a duplicate, one never published, and two listeners."""
+    """What the three streams say of some tracks, one of them a duplicate, one never published, and of two listeners."""
     said: dict[str, list[Event]] = {"INGEST": [], "CATALOG": [], "LIBRARY": []}
     for number in range(tracks):
         name = f"tune {number}"
@@ -53,6 +67,16 @@ def story(tracks: int = 12) -> dict[str, list[Event]]:
             said["CATALOG"].append(shelf)
         said["LIBRARY"].append(played(f"user{number % 2}", name, number, share=(number % 3) / 2))
     said["INGEST"].append(duplicate("tune 3", "tune 2"))
+    said["LIBRARY"] += [
+        created("quiet", "user0"),
+        extended("quiet", "user0", "tune 1", "tune 5", "tune 2"),
+        reduced("quiet", "user0", "tune 1"),
+        extended("quiet", "user0", "tune 8"),
+        created("empty", "user1"),
+        created("gone", "user1"),
+        extended("gone", "user1", "tune 3"),
+        deleted("gone", "user1"),
+    ]
     return said
 
 
@@ -63,7 +87,7 @@ async def caught_up(floor: Floor, at: Positions, seconds: float = 60.0) -> None:
         while not all(floor.keepers[stream].position >= sequence for stream, sequence in at.items()):
             with contextlib.suppress(NotNow):
                 await floor.seen(at, 0.1)
-    for kind in ("sound", "track", "user"):
+    for kind in get_args(Kind):
         await floor.get(Indexes).caught_up(kind, at, seconds)
 
 
@@ -122,7 +146,8 @@ async def test_the_order_of_the_streams_does_not_matter(
     assert len(lived[0][1]["tracks"]) == 11
     assert len(lived[0][1]["lyrics"]) == 11
     assert len(lived[0][1]["fingerprints"]) == 8
-    assert set(lived[0][1]["taste"]) == {"user0", "user1"}
+    assert {point_id.partition(":")[0] for point_id in lived[0][1]["taste"]} == {"user0", "user1"}
+    assert set(lived[0][1]["playlists"]) == {playlist_id("quiet")}
 
 
 async def everything(log: Log) -> Positions:

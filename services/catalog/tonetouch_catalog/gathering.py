@@ -96,7 +96,7 @@ async def add_to_playlist(command: AddToPlaylist, floor: Floor) -> Answered[Done
     """All of these tracks that are not in it yet, or none where one of them is not published."""
     _few_enough(command.track_ids)
     await published(command.track_ids, floor)
-    return await _decide(command.playlist_id, partial(add, command=command), floor)
+    return await _decide(command.playlist_id, partial(add, command=command, at=stamp(floor.clock.now())), floor)
 
 
 @router.answers(RemoveFromPlaylist)

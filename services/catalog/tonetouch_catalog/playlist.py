@@ -71,8 +71,8 @@ def rename(playlist: Playlist, command: RenamePlaylist) -> Sequence[Event]:
     return (PlaylistRenamed(playlist_id=command.playlist_id, user_id=command.user_id, name=name),)
 
 
-def add(playlist: Playlist, command: AddToPlaylist) -> Sequence[Event]:
-    """Put at its end those that are not in it, in the order asked."""
+def add(playlist: Playlist, command: AddToPlaylist, at: str) -> Sequence[Event]:
+    """Put at its end those that are not in it, in the order asked; that is done at `at`."""
     _must_be_of(playlist, command.user_id)
     new = tuple(one for one in dict.fromkeys(command.track_ids) if one not in playlist.tracks)
     if len(playlist.tracks) + len(new) > MOST_TRACKS:
@@ -84,7 +84,7 @@ def add(playlist: Playlist, command: AddToPlaylist) -> Sequence[Event]:
         )
     if not new:
         return ()
-    return (PlaylistTracksAdded(playlist_id=command.playlist_id, user_id=command.user_id, track_ids=new),)
+    return (PlaylistTracksAdded(playlist_id=command.playlist_id, user_id=command.user_id, track_ids=new, at=at),)
 
 
 def remove(playlist: Playlist, command: RemoveFromPlaylist) -> Sequence[Event]:

@@ -55,7 +55,7 @@ def keep_playlists(facts: Sequence[Recorded[Any]], playlists: Writer, tracks: Wr
             case PlaylistCreated():
                 playlists.upsert([{"playlist_id": fact.event.playlist_id, "user_id": fact.event.user_id}])
             case PlaylistTracksAdded():
-                tracks.upsert(_rows(fact.event, added=fact.sequence, added_at=fact.time))
+                tracks.upsert(_rows(fact.event, added=fact.sequence, added_at=fact.event.at or fact.time))
             case PlaylistTracksRemoved():
                 tracks.upsert(_rows(fact.event, added=None, added_at=None))
             case PlaylistDeleted():
