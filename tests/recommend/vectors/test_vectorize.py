@@ -266,7 +266,9 @@ async def test_patience_has_an_end(opens: Opens, cloud: Account, fault: Fault, t
     """Sooner where the answer says that it takes longer; what is said holds no token."""
     engine = await opened(opens(patience=0.2), [Point("east", EAST)])
     cloud.fail("vectorize", fault, times=100)
-    with pytest.raises(UnreachableError, match=rf"POST /test-tracks-\w+/query within 0.2 s: {told}") as raised:
+    with pytest.raises(
+        UnreachableError, match=rf"POST /test-tracks-\w+/query at Vectorize was not answered within 0.2 s: {told}"
+    ) as raised:
         await engine.query(TRACKS, EAST, limit=1)
     assert cloud.token not in str(raised.value)
     cloud.reset()

@@ -162,6 +162,10 @@ class QdrantEdgeEngine:
             await asyncio.wait([opened.indexing])
         await self._start_indexing(opened)
 
+    def folder(self, name: str) -> Path:
+        """Where a collection lies on the disk."""
+        return self._root / name
+
     async def _run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self._lock is None:
             raise NotOpenError(f"the engine over {self._root} is closed")

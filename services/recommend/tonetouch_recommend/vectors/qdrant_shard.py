@@ -44,14 +44,11 @@ from .collection import (
     Is,
     NoneOf,
     Page,
-    Payload,
     Point,
-    UnfitQueryError,
     Vector,
 )
 from .edge_ids import edge_id, point_id
-
-ID_FIELD = "_id"  # of points whose id in Qdrant does not tell it
+from .qdrant_points import ID_FIELD, cosine, id_in, kept, parsed, payload_in
 
 # Qdrant's own defaults. The graph is built by `indexing` only, and then whatever the size: hence 1 KB.
 HNSW = HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=10_000)
@@ -138,7 +135,7 @@ class QdrantShard:
         )
         found = self._shard.query(request)
         if with_payload:
-            return [_hit(one, _id_in(one)) for one in found]
+            return [_hit(one, id_in(one.id, one.payload)) for one in found]
         ids = self._ids([one.id for one in found])
         return [_hit(one, own) for one, own in zip(found, ids, strict=True)]
 
@@ -151,7 +148,7 @@ class QdrantShard:
     def scroll(self, *, conditions: Sequence[Condition], limit: int, cursor: str | None) -> Page:
         """One page in the order of the derived ids."""
         request = ScrollRequest(
-            offset=_parsed(cursor), limit=limit, filter=_filter(conditions, ()), with_payload=True, with_vector=True
+            offset=parsed(cursor), limit=limit, filter=_filter(conditions, ()), with_payload=True, with_vector=True
         )
         records, following = self._shard.scroll(request)
         return Page([_point(record) for record in records], None if following is None else str(following))
@@ -179,18 +176,11 @@ class QdrantShard:
 
     def _ids(self, found: Sequence[Any]) -> list[str]:
         own = [point_id(edge) for edge in found]
-        told: dict[Any, str] = {}
+        known: dict[Any, str] = {}
         if untold := [edge for edge, one in zip(found, own, strict=True) if one is None]:
             records = self._shard.retrieve(untold, with_payload=[ID_FIELD], with_vector=False)
-            told = {record.id: _id_in(record) for record in records}
-        return [one or told[edge] for edge, one in zip(found, own, strict=True)]
-
-
-def _parsed(cursor: str | None) -> uuid.UUID | None:
-    try:
-        return None if cursor is None else uuid.UUID(cursor)
-    except ValueError:
-        raise UnfitQueryError(f"{cursor!r} is not a cursor of this collection") from None
+            known = {record.id: id_in(record.id, record.payload) for record in records}
+        return [one or known[edge] for edge, one in zip(found, own, strict=True)]
 
 
 def _filter(conditions: Sequence[Condition], exclude: Iterable[str]) -> Filter | None:
@@ -213,27 +203,15 @@ def _condition(condition: Condition) -> FieldCondition:
 
 
 def _edge_point(point: Point) -> EdgePoint:
-    own = edge_id(point.id)
-    payload: dict[str, Any] = {**point.payload}
-    if point_id(own) is None:
-        payload[ID_FIELD] = point.id
+    own, payload = kept(point)
     return EdgePoint(own, point.vector.tolist(), payload)
 
 
-def _id_in(record: Any) -> str:
-    return point_id(record.id) or str(record.payload[ID_FIELD])
-
-
 def _hit(found: Any, own: str) -> Hit:
-    score = min(1.0, max(-1.0, found.score))  # float32 arithmetic passes one by a few millionths
     vector = None if found.vector is None else np.asarray(found.vector, dtype=np.float32)
-    return Hit(own, score, _payload(found), vector)
+    return Hit(own, cosine(found.score), payload_in(found.payload), vector)
 
 
 def _point(record: Any) -> Point:
-    return Point(_id_in(record), np.asarray(record.vector, dtype=np.float32), _payload(record))
-
-
-def _payload(record: Any) -> Payload:
-    kept: dict[str, Any] | None = record.payload
-    return {field: value for field, value in kept.items() if field != ID_FIELD} if kept else {}
+    own = id_in(record.id, record.payload)
+    return Point(own, np.asarray(record.vector, dtype=np.float32), payload_in(record.payload))

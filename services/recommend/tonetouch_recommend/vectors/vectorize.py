@@ -313,8 +313,9 @@ class VectorizeEngine:
             if last in opened.unseen:
                 await asyncio.sleep(wait)
                 wait = min(1.5 * wait, LONGEST_LOOK_SECONDS)
-                if looks % LOOKS_UNTIL_NUDGE == 0 and opened.hidden:
+                if looks >= LOOKS_UNTIL_NUDGE and opened.hidden:
                     await self._nudge(opened)
+                    wait, looks = self._look_seconds, 0
 
     async def _nudge(self, opened: "_Open") -> None:
         """Write something that changes nothing: seen, it says that all before it was processed."""

@@ -3,18 +3,15 @@
 The token goes into a header and nowhere else. Cloudflare lets an account make 1,200 calls to its API in five minutes.
 """
 
-import asyncio
-import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any, Final
 
 import httpx
 import msgspec
 
-from .collection import UnreachableError, VectorsError
+from .collection import VectorsError
+from .retrying import AgainError, retrying
 
-FIRST_DELAY_SECONDS: Final = 0.25
-LONGEST_DELAY_SECONDS: Final = 8.0
 CONNECTIONS: Final = httpx.Limits(max_connections=32, max_keepalive_connections=16)
 
 _BUSY = 429
@@ -29,14 +26,6 @@ class VectorizeRefusedError(VectorsError):
         super().__init__(message)
         self.status = status
         self.code = code
-
-
-class _AgainError(Exception):
-    """It may succeed later; `after` is what the answer says about when."""
-
-    def __init__(self, reason: str, after: float | None = None) -> None:
-        super().__init__(reason)
-        self.after = after
 
 
 class VectorizeRest:
@@ -84,32 +73,23 @@ class VectorizeRest:
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Any:
-        deadline, delay = time.monotonic() + self._patience, FIRST_DELAY_SECONDS
-        while True:
-            request = self._http.build_request(method, path, params=query, content=content, headers=headers)
-            try:
-                return await self._attempt(request)
-            except _AgainError as again:
-                wait = delay if again.after is None else again.after
-                if time.monotonic() + wait > deadline:
-                    raise UnreachableError(
-                        f"Vectorize gave no answer to {method} {path or '/'} within {self._patience:g} s: {again}"
-                    ) from None
-            await asyncio.sleep(wait)
-            delay = min(2 * delay, LONGEST_DELAY_SECONDS)
+        def attempt() -> Awaitable[Any]:
+            return self._attempt(self._http.build_request(method, path, params=query, content=content, headers=headers))
+
+        return await retrying(attempt, seconds=self._patience, what=f"{method} {path or '/'} at Vectorize")
 
     async def _attempt(self, request: httpx.Request) -> Any:
         try:
             answer = await self._http.send(request)
         except httpx.TransportError as error:
-            raise _AgainError(f"{type(error).__name__} {error}".rstrip()) from None
+            raise AgainError(f"{type(error).__name__} {error}".rstrip()) from None
         envelope = _envelope(answer)
         if answer.is_success and envelope.get("success") is True:
             return envelope.get("result")
         code, message = _problem(envelope)
         told = f"{answer.status_code}{f' ({code})' if code is not None else ''} {message}".rstrip()
         if answer.status_code == _BUSY or answer.is_server_error or answer.is_success:
-            raise _AgainError(told, _retry_after(answer))
+            raise AgainError(told, _retry_after(answer))
         raise VectorizeRefusedError(
             answer.status_code, code, f"Vectorize refused {request.method} {request.url.path}: {told}"
         )
