@@ -6,7 +6,15 @@ import msgspec
 
 from tonetouch_contracts.identity import ContentHash, TrackId, UserId
 from tonetouch_contracts.message import Event
-from tonetouch_contracts.track import Audio, Cover, PublishTrack, TrackUploaded, UploadTrack
+from tonetouch_contracts.track import (
+    Audio,
+    Cover,
+    PublishTrack,
+    RelateTrack,
+    Relation,
+    TrackUploaded,
+    UploadTrack,
+)
 from tonetouch_contracts.upload import IngestFailed, IngestRetried, IngestStarted
 
 AUDIO = Audio(sha256=ContentHash("a" * 64), size_bytes=1_000, content_type="audio/flac", codec="flac", lossless=True)
@@ -59,6 +67,18 @@ def publishing(track_id: str, **said: Any) -> PublishTrack:
         track_number=1,
         language="sv",
         guessed=("bpm",),
+    )
+    return msgspec.structs.replace(command, **said)
+
+
+def relating(track_id: str, relation: Relation, of: str | None = None, **said: Any) -> RelateTrack:
+    """A person's word on what a track is to another."""
+    command = RelateTrack(
+        track_id=TrackId(track_id),
+        relation=relation,
+        reason="I heard both.",
+        said_by=UserId("admin"),
+        of=None if of is None else TrackId(of),
     )
     return msgspec.structs.replace(command, **said)
 

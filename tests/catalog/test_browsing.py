@@ -12,6 +12,7 @@ from tests.catalog.music import (
     ingest_retried,
     ingest_started,
     publishing,
+    relating,
     uploaded,
     uploading,
 )
@@ -214,6 +215,9 @@ async def live_through_everything(floor: Floor) -> Positions:
         DescribeTrack(track_id=TrackId("shelf"), about="Words.", job_id="j"),
         MarkDuplicate(track_id=TrackId("duplicate"), of=TrackId("shelf"), reason="the same file"),
         RejectTrack(track_id=TrackId("rejected"), reason="no audio"),
+        relating("duplicate", "none"),
+        publishing("duplicate"),
+        relating("duplicate", "version", "shelf"),
         playing("p1", "shelf"),
         playing("p2", "shelf", heard_seconds=1.5),
     ]

@@ -9,6 +9,7 @@ from tests.ingest.uploads import (
     COMPARED,
     DESCRIBED,
     DUPLICATE,
+    EARLIER,
     EMBEDDED,
     FINGERPRINTED,
     JOB,
@@ -18,17 +19,20 @@ from tests.ingest.uploads import (
     began,
     through_analysis,
 )
+from tonetouch_contracts.identity import UserId
 from tonetouch_contracts.message import Event
+from tonetouch_contracts.track import Relation, TrackRelated
 from tonetouch_contracts.upload import (
     IngestCompleted,
     IngestFailed,
     IngestRetried,
+    RelationRuled,
     StepFailed,
     StepName,
     StepSkipped,
 )
 from tonetouch_ingest.upload import STEPS, Upload
-from tonetouch_ingest.workflow import ATTEMPTS, WAITS_FOR, begin, end, fail, leave_out, ready, retry
+from tonetouch_ingest.workflow import ATTEMPTS, WAITS_FOR, begin, end, fail, leave_out, ready, retry, rule
 from tonetouch_runtime.testing import given
 
 
@@ -174,6 +178,46 @@ def test_a_duplicate_skips_what_would_be_thrown_away() -> None:
         "write_about",
     }
     assert ready(after(STARTED, STAGED, FINGERPRINTED, DUPLICATE, ANALYSED, *left_out)) == ["publish"]
+
+
+def said(relation: Relation) -> TrackRelated:
+    of = None if relation == "none" else EARLIER
+    return TrackRelated(track_id=TRACK, of=of, relation=relation, reason="I heard both.", said_by=UserId("admin"))
+
+
+def ruled(relation: Relation, *reopens: StepName) -> RelationRuled:
+    return RelationRuled(track_id=TRACK, of=said(relation).of, relation=relation, reopens=reopens)
+
+
+STOPPED = (
+    *(STARTED, STAGED, FINGERPRINTED, DUPLICATE, ANALYSED),
+    *(skipped(step, "it is a duplicate") for step in ("embed", "describe_cover", "write_about")),
+    began("publish"),
+    IngestCompleted(track_id=TRACK, outcome="duplicate"),
+)
+
+
+@pytest.mark.parametrize("relation", ["none", "version"])
+def test_a_duplicate_that_a_person_calls_none_goes_on(relation: Relation) -> None:
+    """What it had skipped is done, with its full number of tries, and it is published after that."""
+    again = ruled(relation, "embed", "describe_cover", "write_about", "publish")
+    given(Upload(), *STOPPED).when(partial(rule, said=said(relation))).then(again)
+    upload = after(*STOPPED, again)
+    assert (upload.duplicate, upload.duplicate_of, upload.is_over) == (None, None, False)
+    assert (upload.steps["publish"].attempts, upload.steps["publish"].tries) == (1, 0)
+    assert leave_out(upload) == [skipped("describe_cover", "there is no cover")]
+    assert ready(after(*STOPPED, again, *leave_out(upload))) == ["embed", "write_about"]
+    given(Upload(), *STOPPED, again).when(partial(rule, said=said(relation))).then()
+
+
+def test_a_published_upload_that_a_person_calls_a_duplicate_stays_as_it_is() -> None:
+    """Nothing is done again; those that come later are held against the other track, until the word is taken back."""
+    past = (*through_analysis(), EMBEDDED, IngestCompleted(track_id=TRACK, outcome="published"))
+    given(Upload(), *past).when(partial(rule, said=said("duplicate"))).then(ruled("duplicate"))
+    upload = after(*past, ruled("duplicate"))
+    assert (upload.duplicate_of, upload.completed is not None) == (EARLIER, True)
+    back = given(Upload(), *past, ruled("duplicate")).when(partial(rule, said=said("none"))).events
+    assert after(*past, ruled("duplicate"), *back).duplicate_of is None
 
 
 def test_a_failed_upload_waits_for_an_operator() -> None:
