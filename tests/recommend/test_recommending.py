@@ -52,8 +52,8 @@ async def test_a_mix_follows_what_was_heard(floor: Floor) -> None:
     liked = {track_id(f"quiet {mood}") for mood in MOODS[:3]}
     assert all(set(track.because) == liked for track in mix.tracks[:5])
     assert mix.reason.startswith("Because you listened to quiet ")
-    assert [track.score for track in mix.tracks] == sorted((track.score for track in mix.tracks), reverse=True)
-    assert (await mix_of(floor)) == mix
+    assert min(track.score for track in mix.tracks[:5]) > max(track.score for track in mix.tracks[5:])
+    assert (await mix_of(floor)).tracks == mix.tracks
 
 
 async def test_region_and_explicit_are_kept_out(floor: Floor) -> None:

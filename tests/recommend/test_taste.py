@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tonetouch_recommend.taste import MOST_PLAYS, Play, latest, taste, weight, weights
+from tonetouch_recommend.taste import MOST_SIGNALS, Play, latest, taste, weight, weights
 from tonetouch_recommend.vectors.collection import Vector
 from tonetouch_runtime import stamp
 
@@ -123,8 +123,8 @@ def test_without_anything_liked_there_is_no_taste() -> None:
 
 def test_only_the_newest_plays_count() -> None:
     """The five hundred last ones, whatever order they come in."""
-    plays = [play(number, f"t{number % 2}", days=number) for number in range(MOST_PLAYS + 50)]
+    plays = [play(number, f"t{number % 2}", days=number) for number in range(MOST_SIGNALS + 50)]
     kept = latest(reversed(plays))
-    assert len(kept) == MOST_PLAYS
+    assert len(kept) == MOST_SIGNALS
     assert kept[0] == plays[-1]
     assert kept[-1] == plays[50]

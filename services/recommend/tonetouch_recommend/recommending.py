@@ -1,127 +1,275 @@
-"""Recommending: a mix made for one listener. Answers `MakeForYou`.
+"""Recommending: mixes made for one listener. Answers `MakeForYou`.
 
-One similarity query around the listener's taste, filtered by region, explicit, and what was played lately. In a small
-library little is left of that: tracks played lately come again then, those not heard for longest first, and the reason
-says so. Who has no taste yet gets the newest tracks, and is told that.
+One similarity query around each of the listener's interests, filtered by region, explicit, what they want never again
+and what they played lately. The first mix blends them all; each strong interest has one of its own. In a small library
+little is left of that: tracks played lately come again then, those not heard for longest first, and the reason says so.
+Who has no taste yet gets what others play and the newest tracks, and is told that.
 """
 
-from collections.abc import Mapping, Sequence
-from datetime import timedelta
-from typing import Final
+import functools
+from collections import Counter
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, Final
 
-from sqlalchemy import RowMapping, select
+import msgspec
+from sqlalchemy import Connection, Select, String, Table, bindparam, select
 
 from tonetouch_contracts.finding import MakeForYou, Mix, MixTrack
 from tonetouch_contracts.identity import TrackId, derived
 from tonetouch_contracts.message import Page
-from tonetouch_recommend.indexes import on_offer
+from tonetouch_contracts.serving import Seed, Weighed
+from tonetouch_recommend.beginning import for_beginners
+from tonetouch_recommend.choosing import look_up
 from tonetouch_recommend.indexing import Indexes
+from tonetouch_recommend.interests import Interest, Tastes
 from tonetouch_recommend.learning import ShelfRow
-from tonetouch_recommend.mixing import HANDFUL, Candidate, because, in_turn, spoken_for
-from tonetouch_recommend.pointing import plays_of, vectors_of
-from tonetouch_recommend.taste import Play, weights
-from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Hit, Vector
-from tonetouch_runtime import Floor, Router, page_size, stamp
+from tonetouch_recommend.mixing import (
+    HANDFUL,
+    MOST_REASONS,
+    Candidate,
+    Near,
+    apart,
+    because,
+    filled,
+    in_turn,
+    shortlisted,
+    spoken_for,
+)
+from tonetouch_recommend.ordering import in_order
+from tonetouch_recommend.pointing import vectors_by
+from tonetouch_recommend.recipe import Made, Recipe
+from tonetouch_recommend.serving import makes, served
+from tonetouch_recommend.signalling import KeptOut, kept_out, kept_out_by, resting_for
+from tonetouch_recommend.tasting import taste_of
+from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Vector
+from tonetouch_runtime import Floor, Router, page_size
 
 router = Router()
 
 NAME: Final = "Made for you"
-RESTING: Final = timedelta(days=60)
-MOST_RESTING: Final = 200
-"""Of the last 60 days at most the newest 200 plays count as lately: the filter stays as small as that."""
+BLENDED: Final = "made-for-you"
+OF_ONE: Final = "made-for-you-interest"
 NAMED: Final = 2
 """How many tracks the reason names."""
+STRONG: Final = 0.1
+"""The share of all a listener likes from which on an interest has a mix of its own."""
+MOST_MIXES: Final = 5
+DEPTH: Final = 2
+"""How many tracks are asked for around each of several interests, for each place of a mix."""
+DEPTH_ALONE: Final = 5
+NOTHING: Final = "Nothing that you may be shown here is left that you would like and have not asked to leave out."
+OTHERS: Final = "others came first"
+
+
+class Around(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What lies around a listener: for each interest what was found, and if that is little what they know already."""
+
+    tastes: Tastes
+    found: Sequence[Sequence[Near]]
+    known: Sequence[Near]
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True, eq=False):
+    """What the tables say of the tracks of an answer."""
+
+    vectors: Mapping[str, Vector]
+    shelf: Mapping[str, Any]
 
 
 @router.answers(MakeForYou)
 async def make_for_you(command: MakeForYou, floor: Floor) -> Page[Mix]:
-    """Exactly one mix, of at most `limit` tracks."""
+    """The blended mix first, then one for each strong interest where there are several; each of `limit` tracks."""
     page_size(command.limit)
-    indexes = floor.get(Indexes)
-    await indexes.settled("user")
-    plays = await plays_of(command.user_id, floor)
-    taste = await indexes.engine.get(indexes.collections.taste, [command.user_id]) if plays else []
-    mix = await _around(taste[0].vector, plays, command, floor) if taste else await _newest(bool(plays), command, floor)
-    return Page(items=(mix,))
-
-
-async def _around(taste: Vector, plays: Sequence[Play], command: MakeForYou, floor: Floor) -> Mix:
-    fresh, known = await _candidates(taste, plays, command, floor)
-    shelf = await _on_shelf([hit.id for hit in (*fresh, *known)], floor)
-    again = {hit.id for hit in known}
-    candidates = [_candidate(hit, shelf[hit.id]) for hit in (*fresh, *known) if hit.id in shelf]
-    chosen = in_turn(candidates, command.limit)
-    tracks_index = floor.get(Indexes).collections.tracks
-    liked = await vectors_of([track for track, weight in weights(plays).items() if weight > 0], tracks_index, floor)
-    reasons = {one.track_id: because(one, liked) for one in chosen}
-    names = await _titles(spoken_for(reasons.values()), floor)
-    reason = _reason(names, sum(one.track_id in again for one in chosen))
-    tracks = tuple(
-        MixTrack(track_id=TrackId(one.track_id), score=one.score, because=tuple(map(TrackId, reasons[one.track_id])))
-        for one in chosen
+    await floor.get(Indexes).settled("user")
+    excluded, kept = await floor.read.glance(lambda connection: _stays_out(command.user_id, floor, connection))
+    recipe = Recipe(
+        surface=BLENDED,
+        user_id=command.user_id,
+        region=command.region,
+        explicit_allowed=command.explicit_allowed,
+        limit=command.limit,
+        weights={"day": float(floor.clock.now().toordinal())},
+        excluded=excluded,
+        without_artists=tuple(sorted(kept.artist_ids)),
     )
-    return _mix(command, reason, tracks)
+    around = await _around(recipe, kept, floor)
+    made = await _all_made(recipe, around, floor) if around else [(recipe, await for_beginners(recipe, kept, floor))]
+    return Page(items=tuple(_mix(each, mix, floor) for each, mix in made))
 
 
-async def _candidates(
-    taste: Vector, plays: Sequence[Play], command: MakeForYou, floor: Floor
-) -> tuple[list[Hit], list[Hit]]:
+@makes(BLENDED)
+async def make_blended(recipe: Recipe, floor: Floor) -> Made:
+    """The mix of everything, from the listener's taste as it is now."""
+    kept = await kept_out(recipe.user_id, floor)
+    around = await _around(recipe, kept, floor)
+    if around is None:
+        return await for_beginners(recipe, kept, floor)
+    return (await _all_made(recipe, around, floor))[0][1]
+
+
+@makes(OF_ONE)
+async def make_of_one(recipe: Recipe, floor: Floor) -> Made:
+    """The mix of the interest that the first seed is the medoid of, if it is one still."""
+    around = await _around(recipe, await kept_out(recipe.user_id, floor), floor)
+    every = await _all_made(recipe, around, floor) if around else []
+    found = [made for each, made in every if each.seeds[:1] == recipe.seeds[:1] and each.surface == OF_ONE]
+    return found[0] if found else Made(name=NAME, reason="This is no interest of yours any more.")
+
+
+async def _around(recipe: Recipe, kept: KeptOut, floor: Floor) -> Around | None:
     """What was not played lately, nearest first; and where that is no handful what was, longest ago first."""
-    indexes, where = floor.get(Indexes), on_offer(command.region, command.explicit_allowed)
-    engine, tracks = indexes.engine, indexes.collections.tracks
-    since = stamp(floor.clock.now() - RESTING)
-    resting = {play.track_id for play in plays[:MOST_RESTING] if play.at >= since}
-    # More than are asked for: three of one artist in a row make room for others.
-    most = min(LARGEST_LIMIT, 3 * command.limit)
-    fresh = await engine.query(tracks, taste, limit=most, where=where, exclude=resting, with_vectors=True)
-    if len(fresh) >= min(HANDFUL, command.limit):
-        return fresh, []
-    last_played = {play.track_id: play.at for play in reversed(plays)}
-    found = {hit.id for hit in fresh}
-    known = await engine.query(tracks, taste, limit=most, where=where, exclude=found, with_vectors=True)
-    known = [hit for hit in known if hit.id in resting]
-    return fresh, sorted(known, key=lambda hit: (last_played[hit.id], hit.id))
+    indexes = floor.get(Indexes)
+    tastes = await taste_of(recipe.user_id, indexes.collections.taste, indexes.engine)
+    if not tastes.interests:
+        return None
+    depth = DEPTH if len(tastes.interests) > 1 else DEPTH_ALONE
+    most, out = min(LARGEST_LIMIT, depth * recipe.limit), recipe.out
+    found = [await _near(interest, recipe, out, most, floor) for interest in tastes.interests]
+    fresh = {one.track_id for near in found for one in near}
+    if len(fresh) >= min(HANDFUL, recipe.limit):
+        return Around(tastes=tastes, found=found, known=())
+    lately = [track for track in recipe.excluded if track not in kept.track_ids]
+    again = [await _near(one, recipe, fresh | kept.track_ids, most, floor) for one in tastes.interests]
+    known = {one.track_id: one for near in again for one in near}
+    return Around(tastes=tastes, found=found, known=[known[track] for track in lately if track in known])
 
 
-async def _newest(has_played: bool, command: MakeForYou, floor: Floor) -> Mix:
-    shelf = floor.tables.live(ShelfRow)
-    query = select(shelf.c.track_id).where(shelf.c.region == command.region)
-    if not command.explicit_allowed:
-        query = query.where(shelf.c.explicit == 0)
-    rows = await floor.tables.all(
-        query.order_by(shelf.c.published_at.desc(), shelf.c.track_id.desc()).limit(command.limit)
+async def _near(interest: Interest, recipe: Recipe, out: Set[str], most: int, floor: Floor) -> list[Near]:
+    indexes = floor.get(Indexes)
+    tracks = indexes.collections.tracks
+    hits = await indexes.engine.query(tracks, interest.vector, limit=most, where=recipe.where, exclude=out)
+    return [Near(hit.id, hit.score, str(hit.payload.get("artist") or hit.id)) for hit in hits]
+
+
+async def _all_made(recipe: Recipe, around: Around, floor: Floor) -> list[tuple[Recipe, Made]]:
+    """Every mix with its recipe: the blended one, and one for each strong interest if there are several."""
+    interests = around.tastes.interests
+    seed = f"{recipe.user_id}:{recipe.weights.get('day', 0):.0f}"
+    shortlist = shortlisted(around.found, [one.weight for one in interests], recipe.limit, seed)
+    wanted = {*shortlist.track_ids, *(one.track_id for one in around.known)}
+    standing = [track for one in interests for track in one.tracks]
+    told = await floor.read.glance(lambda connection: _told(wanted, standing, floor, connection))
+    chosen = filled(shortlist, told.vectors, around.tastes, recipe.limit)
+    known = [
+        Candidate(one.track_id, one.cosine, told.vectors[one.track_id], one.artist_id)
+        for one in around.known
+        if one.track_id in told.vectors
+    ]
+    looked_at = [one for part in (*shortlist.near, *shortlist.further) for one in part]
+    blended = _blended(recipe, interests, in_turn([*chosen, *known], recipe.limit), known, told)
+    seeded = msgspec.structs.replace(recipe, seeds=tuple(seed for one in interests for seed in _seeds(one)))
+    first = (seeded, msgspec.structs.replace(blended, candidates=_weighed(looked_at, blended)))
+    # What comes again stays behind what is new.
+    return [first] if around.known else await _in_order([first, *_of_each(recipe, around, told)], floor)
+
+
+async def _in_order(mixes: Sequence[tuple[Recipe, Made]], floor: Floor) -> list[tuple[Recipe, Made]]:
+    """The same mixes, each in the order to play it."""
+    songs = await look_up(list({track.track_id for _, made in mixes for track in made.tracks}), floor)
+    ordered = list[tuple[Recipe, Made]]()
+    for recipe, made in mixes:
+        tracks = {track.track_id: track for track in made.tracks}
+        order = in_order([songs[track] for track in tracks if track in songs])
+        played = tuple(tracks[TrackId(song.track_id)] for song in order)
+        ordered.append((recipe, msgspec.structs.replace(made, tracks=played)))
+    return ordered
+
+
+def _blended(
+    recipe: Recipe, interests: Sequence[Interest], chosen: Sequence[Candidate], known: Sequence[Candidate], told: Told
+) -> Made:
+    liked = {track: told.vectors[track] for one in interests for track in one.tracks if track in told.vectors}
+    reasons = {one.track_id: because(one, liked) for one in chosen}
+    titles = [told.shelf[track]["title"] for track in spoken_for(reasons.values()) if track in told.shelf]
+    again = {one.track_id for one in known} & reasons.keys()
+    tracks = tuple(_track(one.track_id, one.score, reasons[one.track_id]) for one in chosen)
+    return Made(name=NAME, reason=_reason(titles, len(again)) if tracks else NOTHING, tracks=tracks)
+
+
+def _of_each(recipe: Recipe, around: Around, told: Told) -> list[tuple[Recipe, Made]]:
+    interests, made = around.tastes.interests, dict[str, tuple[Recipe, Made]]()
+    if len(interests) == 1:
+        return []
+    for interest, own in zip(interests, apart(around.found), strict=True):
+        if interest.weight < STRONG or len(own) < HANDFUL or len(made) == MOST_MIXES:
+            continue
+        rows = [told.shelf[track] for track in interest.tracks if track in told.shelf]
+        titles = [row["title"] for row in rows]
+        name = next((name for name in names_for(rows) if name not in made), NAME)
+        speaking = interest.tracks[:MOST_REASONS]
+        tracks = tuple(_track(one.track_id, one.cosine, speaking) for one in in_turn(own, recipe.limit))
+        mix = Made(name=name, reason=_reason(titles, 0), tracks=tracks)
+        seeded = msgspec.structs.replace(recipe, surface=OF_ONE, seeds=_seeds(interest))
+        made[name] = (seeded, msgspec.structs.replace(mix, candidates=_weighed(own, mix)))
+    return list(made.values())
+
+
+def names_for(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What a mix around these tracks may be called, best first: by mood and genre, else by the first one's title."""
+    moods, genres = (
+        [word for word, _ in Counter(word for row in rows for word in row[field] or ()).most_common(2)]
+        for field in ("moods", "genres")
     )
-    why = "We do not know yet what you like" if has_played else "You have not listened to anything yet"
-    what = "these are the newest tracks" if rows else "and there is nothing here to play"
-    tracks = tuple(MixTrack(track_id=TrackId(row["track_id"]), score=0.0, because=()) for row in rows)
-    return _mix(command, f"{why}{': ' if rows else ', '}{what}.", tracks)
+    words = [f"{mood} {genre}" for genre in genres for mood in moods] or genres or moods
+    return [*(word[0].upper() + word[1:] for word in words if word.strip()), *(f"Like {row['title']}" for row in rows)]
 
 
-def _mix(command: MakeForYou, reason: str, tracks: tuple[MixTrack, ...]) -> Mix:
-    return Mix(id=derived("mix", command.user_id, "made-for-you"), name=NAME, reason=reason, tracks=tracks)
+def _seeds(interest: Interest) -> tuple[Seed, ...]:
+    return tuple(Seed(about=f"track:{track}", weight=interest.weight) for track in interest.tracks)
 
 
-def _reason(names: Sequence[str], again: int) -> str:
+def _weighed(looked_at: Sequence[Near], made: Made) -> tuple[Weighed, ...]:
+    chosen = {track.track_id for track in made.tracks}
+    nearest_first = sorted(looked_at, key=lambda one: (-one.cosine, one.track_id))
+    return tuple(
+        Weighed(
+            track_id=TrackId(one.track_id), score=one.cosine, passed_over=None if one.track_id in chosen else OTHERS
+        )
+        for one in nearest_first
+    )
+
+
+def _track(track_id: str, score: float, speaking: Sequence[str]) -> MixTrack:
+    return MixTrack(track_id=TrackId(track_id), score=score, because=tuple(map(TrackId, speaking)))
+
+
+def _mix(recipe: Recipe, made: Made, floor: Floor) -> Mix:
+    about = "made-for-you" if recipe.surface == BLENDED else recipe.seeds[0].about
+    return Mix(
+        id=derived("mix", recipe.user_id, about),
+        name=made.name,
+        reason=made.reason,
+        tracks=made.tracks,
+        list_id=served(floor, recipe, made),
+    )
+
+
+def _reason(titles: Sequence[str], again: int) -> str:
     """Why these tracks, in words; with how many of them were played lately."""
-    reason = f"Because you listened to {', '.join(names[:NAMED])}." if names else "Close to what you listen to."
+    reason = f"Because you listened to {', '.join(titles[:NAMED])}." if titles else "Close to what you listen to."
     if not again:
         return reason
     which = "one of them you have" if again == 1 else f"{again} of them you have"
     return f"{reason} There is little else here yet, so {which} heard lately."
 
 
-def _candidate(hit: Hit, row: RowMapping) -> Candidate:
-    assert hit.vector is not None, "it was asked for"
-    return Candidate(hit.id, hit.score, hit.vector, row["artist_id"] or row["track_id"])
+def _stays_out(user_id: str, floor: Floor, connection: Connection) -> tuple[tuple[str, ...], KeptOut]:
+    """What a recipe leaves out, at its end what was played lately, longest ago first; and what is never shown."""
+    kept = kept_out_by(user_id, floor, connection)
+    lately = (track for track in resting_for(user_id, floor, connection) if track not in kept.track_ids)
+    return (*sorted(kept.track_ids), *lately), kept
 
 
-async def _on_shelf(track_ids: Sequence[str], floor: Floor) -> Mapping[str, RowMapping]:
-    shelf = floor.tables.live(ShelfRow)
-    rows = await floor.tables.all(select(shelf).where(shelf.c.track_id.in_(track_ids)))
-    return {row["track_id"]: row for row in rows}
+def _told(wanted: set[str], standing: Sequence[str], floor: Floor, connection: Connection) -> Told:
+    tracks = floor.get(Indexes).collections.tracks
+    rows = connection.execute(_named(floor.tables.live(ShelfRow)), {"tracks": list(standing)}).mappings()
+    return Told(
+        vectors=vectors_by({*wanted, *standing}, tracks, floor, connection),
+        shelf={row["track_id"]: row for row in rows},
+    )
 
 
-async def _titles(track_ids: Sequence[str], floor: Floor) -> list[str]:
-    """Their titles in the same order, where they are known."""
-    shelf = await _on_shelf(track_ids, floor)
-    return [shelf[track]["title"] for track in track_ids if track in shelf]
+@functools.cache
+def _named(shelf: Table) -> Select[Any]:
+    tracks = bindparam("tracks", type_=String, expanding=True)
+    return select(shelf.c.track_id, shelf.c.title, shelf.c.genres, shelf.c.moods).where(shelf.c.track_id.in_(tracks))
