@@ -203,7 +203,9 @@ async def test_a_rebuild_gives_the_rows_that_were_lived(any_settings: Settings) 
 
 
 async def live_through_everything(floor: Floor) -> Positions:
-    """Uploads that end in each way, and plays."""
+    """Uploads that end in each way, plays, feedback and a playlist."""
+    from tests.catalog.test_gathering import adding, creating, removing
+    from tests.catalog.test_judging import saying
     from tests.catalog.test_playing import playing
 
     positions: Positions = {}
@@ -220,6 +222,13 @@ async def live_through_everything(floor: Floor) -> Positions:
         relating("duplicate", "version", "shelf"),
         playing("p1", "shelf"),
         playing("p2", "shelf", heard_seconds=1.5),
+        saying(1, "like", "track:shelf"),
+        saying(2, "dislike", "track:shelf"),
+        saying(3, "save", "track:shelf"),
+        creating("l1"),
+        adding("l1", "shelf", "duplicate"),
+        removing("l1", "shelf"),
+        adding("l1", "shelf"),
     ]
     for command in commands:
         positions = same_positions(positions, (await floor.ask(command)).positions)
@@ -228,7 +237,7 @@ async def live_through_everything(floor: Floor) -> Positions:
 
 async def every_row(floor: Floor) -> dict[str, list[dict[str, Any]]]:
     """All tables of catalog, by name."""
-    models = [entry.model for router in app.routers for entry in router.keeping]
+    models = [model for router in app.routers for entry in router.keeping for model in (entry.model, *entry.beside)]
     tables = [floor.tables.live(model) for model in models]
     rows = {
         table.name: [dict(row) for row in await floor.tables.all(select(table).order_by(*table.primary_key))]
