@@ -179,7 +179,7 @@ QUEUES: tuple[WorkQueue, ...] = (
         segment="ingest",
         owner="ingest",
         steps=(*get_args(upload.StepName), indexing.REEMBED),
-        promise="Steps of uploads and texts to embed again, for a worker; every model call of ingest goes through here.",
+        promise="Steps of uploads and texts to embed again; every model call of ingest goes through here.",
     ),
     WorkQueue(
         name="AGENTS_Q",

@@ -29,6 +29,7 @@ _TAGS = {
     "budgeting": "What AI may cost.",
     "auditing": "Why a text says what it says.",
     "exporting": "The rows as a file.",
+    "indexing": "The vector indexes, for operators.",
     "health": "Whether everything works.",
 }
 _DESCRIPTION = """\

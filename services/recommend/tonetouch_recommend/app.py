@@ -1,11 +1,43 @@
 """What recommend is made of, in the order of the story."""
 
-from tonetouch_recommend import learning, recognising, recommending, resembling, searching
+from tonetouch_recommend import (
+    blending,
+    gathering,
+    inspecting,
+    learning,
+    naming,
+    recognising,
+    recommending,
+    resembling,
+    searching,
+    serving,
+    signalling,
+    suggesting,
+    tuning,
+    walking,
+)
 from tonetouch_recommend.indexing import opening_indexes
+from tonetouch_recommend.serving import recording
 from tonetouch_runtime import App
 
 app = App(
     name="recommend",
-    routers=(learning.router, recognising.router, searching.router, resembling.router, recommending.router),
-    resources=(opening_indexes,),
+    # What is dirty is kept in `learning`: whatever else keeps tables stands before it.
+    routers=(
+        gathering.router,
+        naming.router,
+        signalling.router,
+        learning.router,
+        recognising.router,
+        searching.router,
+        resembling.router,
+        recommending.router,
+        suggesting.router,
+        tuning.router,
+        walking.router,
+        blending.router,
+        serving.router,
+        inspecting.router,
+    ),
+    resources=(opening_indexes, recording),
 )

@@ -2,7 +2,8 @@
 
 A projection marks what it changed as dirty in the transaction that changes it. Woken after each commit, the follower
 makes the points of what is dirty anew from the tables, flushes the engine, and only then forgets the marks: a killed
-process does again what was not flushed, and doing it again changes nothing.
+process does again what was not flushed, and doing it again changes nothing. Between two turns it goes on with the
+rebuild that is under way.
 """
 
 import asyncio
@@ -15,10 +16,15 @@ import structlog
 from sqlalchemy import Connection, and_, delete, select
 
 from tonetouch_contracts.message import Positions
-from tonetouch_recommend.indexes import EMBEDDED_FOR, Collections, is_id
-from tonetouch_recommend.learning import DirtyRow, HeardRow, Kind
+from tonetouch_recommend.gathering import PlaylistTrackRow, pointing_playlists
+from tonetouch_recommend.indexes import EMBEDDED_FOR, Collections
+from tonetouch_recommend.learning import DirtyRow, Kind
 from tonetouch_recommend.pairing import filled, pair, remember_filled
-from tonetouch_recommend.pointing import Change, pointing_sounds, pointing_tracks, pointing_users
+from tonetouch_recommend.pointing import Change, pointing_sounds, pointing_tracks, write
+from tonetouch_recommend.rebuilding import Rebuilding
+from tonetouch_recommend.signalling import listeners
+from tonetouch_recommend.tasting import pointing_users
+from tonetouch_recommend.twins import StandingEngine, remember_standing, standing
 from tonetouch_recommend.vectors.collection import HeldElsewhereError
 from tonetouch_recommend.vectors.engine import VectorEngine
 from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
@@ -27,8 +33,8 @@ from tonetouch_runtime.ai import AIUnavailable
 
 log = structlog.get_logger()
 
-AT_ONCE: Final[Mapping[Kind, int]] = {"sound": 500, "track": 100, "user": 20}
-"""Marks taken in one turn: sounds first and most, as uploads wait for them."""
+AT_ONCE: Final[Mapping[Kind, int]] = {"sound": 500, "track": 100, "user": 20, "playlist": 5}
+"""Marks taken in one turn: sounds first and most, as uploads wait for them; a playlist may hold 10,000 tracks."""
 
 NAMED: Final = 5
 """Refused vectors that a line of the log names."""
@@ -37,6 +43,7 @@ _POINTING: Final[Mapping[Kind, Callable[[Sequence[str], Collections, Floor], Awa
     "sound": pointing_sounds,
     "track": pointing_tracks,
     "user": pointing_users,
+    "playlist": pointing_playlists,
 }
 _FIRST_DELAY_SECONDS: Final = 0.5
 _LONGEST_DELAY_SECONDS: Final = 30.0
@@ -53,9 +60,10 @@ class Mark(msgspec.Struct, frozen=True):
 class Indexes:
     """The engine with the indexes, and the activity that keeps them behind the tables."""
 
-    def __init__(self, floor: Floor, engine: VectorEngine, collections: Collections) -> None:
-        self.engine = engine
+    def __init__(self, floor: Floor, engine: StandingEngine, collections: Collections) -> None:
+        self.engine: VectorEngine = engine
         self.collections = collections
+        self.rebuilding = Rebuilding(floor, engine, _POINTING, AT_ONCE, self.wake, self._changed_over)
         self.refused: dict[str, set[str]] = {collection.name: set() for collection in collections.all}
         """The ids of points an index did not take, by its name."""
         self._floor = floor
@@ -81,6 +89,10 @@ class Indexes:
         except TimeoutError:
             raise NotNow(1.0, f"the index of {kind}s is at {self._reached[kind]}, not yet at {positions}") from None
 
+    def reached(self, kind: Kind) -> Positions:
+        """Up to where of each stream the indexes of this kind show everything."""
+        return self._reached[kind]
+
     async def settled(self, kind: Kind, seconds: float = 1.0) -> None:
         """Give the indexes a moment to show what the tables show; after it, what is there has to do."""
         with contextlib.suppress(NotNow):
@@ -92,7 +104,7 @@ class Indexes:
         while True:
             self._woken.clear()
             try:
-                while await self._turn():
+                while await self._step():
                     delay = _FIRST_DELAY_SECONDS
                 delay = _FIRST_DELAY_SECONDS
             except Exception:
@@ -102,11 +114,16 @@ class Indexes:
             else:
                 await self._woken.wait()
 
+    async def _step(self) -> bool:
+        """A turn and a page: neither waits for the end of the other. True while there may be more of either."""
+        more = await self._turn()
+        return await self.rebuilding.page() or more
+
     def _shows(self, kind: Kind, positions: Positions) -> bool:
         return all(self._reached[kind].get(stream, 0) >= sequence for stream, sequence in positions.items())
 
     def _tables_at(self) -> Positions:
-        return {stream: keeper.position for stream, keeper in self._floor.keepers.items()}
+        return {stream: self._floor.keepers[stream].position for stream in followed(self._floor)}
 
     async def _turn(self) -> bool:
         """Take some marks of each kind. True while there may be more."""
@@ -114,7 +131,8 @@ class Indexes:
         full = dict.fromkeys(AT_ONCE, False)
         for kind in AT_ONCE:
             if kind == "user" and full["track"]:
-                full["user"] = True  # each track may change a taste: after the last of them, once is enough
+                # Each track may change a taste and a playlist: after the last of them, once is enough.
+                full["user"] = full["playlist"] = True
                 break
             marks = await self._marks(kind)
             if marks:
@@ -122,8 +140,8 @@ class Indexes:
             full[kind] = len(marks) == AT_ONCE[kind]
             if not full[kind]:
                 self._reached[kind] = tables_at
-        async with self._moved:
-            self._moved.notify_all()
+                async with self._moved:
+                    self._moved.notify_all()
         return any(full.values())
 
     async def _marks(self, kind: Kind) -> list[Mark]:
@@ -135,6 +153,7 @@ class Indexes:
         ids = list(dict.fromkeys(mark.id for mark in marks))
         for change in await _POINTING[kind](ids, self.collections, self._floor):
             await self._write(change)
+        await self.rebuilding.follow(kind, ids)
         await self.engine.flush()
         names = await filled(self.engine, self.collections)
         await self._floor.read.write(lambda connection: self._forget(connection, kind, marks, names))
@@ -143,11 +162,11 @@ class Indexes:
         self._tell_refused(change)
         self.refused[change.collection.name].difference_update(change.ids)
         self.refused[change.collection.name].update(change.refused)
-        kept = {point.id for point in change.points}
-        if gone := [point_id for point_id in change.ids if point_id not in kept and is_id(point_id)]:
-            await self.engine.delete(change.collection, gone)
-        if change.points:
-            await self.engine.upsert(change.collection, change.points)
+        await write(change, self.engine)
+
+    def _changed_over(self, collections: Collections, refused: Mapping[str, set[str]]) -> None:
+        self.collections = collections
+        self.refused.update(refused)
 
     def _tell_refused(self, change: Change) -> None:
         """One line for each reason: after a change of the model it is the same for the whole library."""
@@ -165,19 +184,37 @@ class Indexes:
             connection.execute(delete(dirty).where(same, dirty.c.sequence == mark.sequence))
         if kind == "track":
             self._mark_listeners(connection, marks)
+            self._mark_playlists(connection, marks)
         remember_filled(connection, self._floor, names)
 
     def _mark_listeners(self, connection: Connection, marks: Sequence[Mark]) -> None:
         """There is no order across streams: a play may have been read before the vector of what was played."""
-        heard, told = self._floor.tables.live(HeardRow), [mark for mark in marks if mark.stream == "INGEST"]
-        playing = select(heard.c.user_id).where(heard.c.track_id.in_([mark.id for mark in told])).distinct()
-        newest = max((mark.sequence for mark in told), default=0)
+        told = [mark for mark in marks if mark.stream == "INGEST"]
+        following = connection.execute(listeners(self._floor, [mark.id for mark in told]))
+        self._mark(connection, "user", [row.user_id for row in following], told)
+
+    def _mark_playlists(self, connection: Connection, marks: Sequence[Mark]) -> None:
+        """Nor may a track have been on the shelf when the playlist that holds it was read."""
+        kept = self._floor.tables.live(PlaylistTrackRow)
+        for stream in ("CATALOG", "INGEST"):
+            told = [mark for mark in marks if mark.stream == stream]
+            holding = select(kept.c.playlist_id).where(kept.c.track_id.in_([mark.id for mark in told]))
+            rows = connection.execute(holding.where(kept.c.added.is_not(None)).distinct())
+            self._mark(connection, "playlist", [row.playlist_id for row in rows], told)
+
+    def _mark(self, connection: Connection, kind: Kind, ids: Sequence[str | None], told: Sequence[Mark]) -> None:
+        """Mark what follows from some marks of one stream, by the newest of them."""
         rows = [
-            {"stream": "INGEST", "kind": "user", "id": row.user_id, "sequence": newest}
-            for row in connection.execute(playing)
-            if row.user_id is not None
+            {"stream": told[0].stream, "kind": kind, "id": found, "sequence": max(mark.sequence for mark in told)}
+            for found in ids
+            if found is not None
         ]
         Writer(connection, self._floor.tables.live(DirtyRow)).upsert(rows)
+
+
+def followed(floor: Floor) -> list[str]:
+    """The streams that may change an index: what recommend says itself, on RECOMMEND, changes none."""
+    return [stream for stream in floor.keepers if stream != "RECOMMEND"]
 
 
 @contextlib.asynccontextmanager
@@ -187,20 +224,34 @@ async def opening_indexes(floor: Floor) -> AsyncIterator[Indexes]:
     Raises Misconfigured where another process has the folder, or the routing table gives no embedding model.
     """
     try:
-        collections = Collections.of(floor.ai.embedding_model(EMBEDDED_FOR))
-        engine = QdrantEdgeEngine(floor.settings.data / "vectors")
+        wanted = Collections.of(floor.ai.embedding_model(EMBEDDED_FOR))
+        inner = QdrantEdgeEngine(floor.settings.data / "vectors")
     except (AIUnavailable, HeldElsewhereError) as error:
         raise Misconfigured(str(error)) from error
+    engine = StandingEngine(inner, {})
     try:
+        collections = await _as_they_stand(engine, wanted, floor)
         await pair(engine, collections, floor)
+        names = engine.names
+        await floor.read.write(lambda connection: remember_standing(connection, floor, collections, names))
         indexes = Indexes(floor, engine, collections)
-        for keeper in floor.keepers.values():
-            keeper.after_commit.append(indexes.wake)
+        await indexes.rebuilding.resume(collections, wanted)
+        for stream in followed(floor):
+            floor.keepers[stream].after_commit.append(indexes.wake)
         following = asyncio.create_task(indexes.run())
         try:
             yield indexes
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
+            await indexes.rebuilding.close()
     finally:
         await engine.close()
+
+
+async def _as_they_stand(engine: StandingEngine, wanted: Collections, floor: Floor) -> Collections:
+    """The indexes as they were left, which may be of another model than the routing table gives now."""
+    rows = await standing(floor)
+    engine.names = {name: row.stands_as for name, row in rows.items()}
+    model = rows["tracks"].model if "tracks" in rows else None
+    return Collections.of(model) if model else wanted

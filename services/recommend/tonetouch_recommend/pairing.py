@@ -7,31 +7,39 @@ another one, as after a change of the routing table or of an account, only those
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import structlog
-from sqlalchemy import Connection, delete, func, insert, literal, select
+from sqlalchemy import ColumnElement, Connection, delete, insert, literal, select
 from sqlmodel import Field, SQLModel
 
+from tonetouch_recommend.gathering import PlaylistRow
 from tonetouch_recommend.indexes import Collections
-from tonetouch_recommend.learning import DirtyRow, EmbeddingRow, HeardRow, Kind, ShelfRow, SoundRow
+from tonetouch_recommend.learning import DirtyRow, Kind, ShelfRow, SoundRow
+from tonetouch_recommend.signalling import listeners
 from tonetouch_recommend.vectors.collection import Collection, OtherModelError, Point
 from tonetouch_recommend.vectors.engine import VectorEngine
 from tonetouch_runtime import Floor, Writer
 
 log = structlog.get_logger()
 
-PAIRING: Final = Collection(name="pairing", dimension=2, model="layout-1", fields={"token": "keyword"})
+PAIRING: Final = Collection(name="pairing", dimension=2, model="layout-2", fields={"token": "keyword"})
 """One point with the token. Points of another layout are another model here."""
 
 _ID: Final = "pairing"
 _TOKEN_AT: Final = np.array([1.0, 0.0], dtype=np.float32)
 
 
-_KINDS: Final[Sequence[Kind]] = ("sound", "track", "user")
-_MADE_OF: Final[Mapping[str, Kind]] = {"fingerprints": "sound", "tracks": "track", "lyrics": "track", "taste": "user"}
-"""What is to be marked where an index begins anew; nothing makes points of playlists."""
+_KINDS: Final[Sequence[Kind]] = ("sound", "track", "user", "playlist")
+MADE_OF: Final[Mapping[str, Kind]] = {
+    "fingerprints": "sound",
+    "tracks": "track",
+    "lyrics": "track",
+    "taste": "user",
+    "playlists": "playlist",
+}
+"""What the points of an index are made of: that is to be marked, or read, where it begins anew."""
 
 
 class PairingRow(SQLModel, table=True):
@@ -53,13 +61,22 @@ async def pair(engine: VectorEngine, collections: Collections, floor: Floor) -> 
     reason = await _why_apart(engine, collections, floor)
     if reason:
         await _begin_all_anew(reason, engine, collections, floor)
-    if others or reason:
-        await _tell_what_stays_out(collections.tracks.model, floor)
 
 
 async def filled(engine: VectorEngine, collections: Collections) -> str:
     """The names of the indexes that hold something."""
     return ",".join([each.name for each in collections.all if (await engine.info(each)).points])
+
+
+def made_of(floor: Floor) -> Mapping[Kind, ColumnElement[Any]]:
+    """The columns with the ids of everything that points are made of."""
+    live = floor.tables.live
+    return {
+        "sound": live(SoundRow).c.track_id,
+        "track": live(ShelfRow).c.track_id,
+        "user": listeners(floor).subquery().c.user_id,
+        "playlist": live(PlaylistRow).c.playlist_id,
+    }
 
 
 def remember_filled(connection: Connection, floor: Floor, names: str) -> None:
@@ -85,7 +102,7 @@ async def _begin_some_anew(
 ) -> None:
     names = [collection.name for collection in others.values()]
     log.info("indexes_begin_anew", indexes=names, reason=next(iter(others)))
-    kinds = sorted({_MADE_OF[name] for name in names if name in _MADE_OF})
+    kinds = sorted({MADE_OF[name] for name in names if name in MADE_OF})
     # The marks first: killed before the last index is dropped, it is of another model at the next start too.
     await floor.read.write(lambda connection: _mark(connection, floor, kinds))
     for name in names:
@@ -114,25 +131,6 @@ async def _begin_all_anew(reason: str, engine: VectorEngine, collections: Collec
     await floor.read.write(mark)
 
 
-async def _tell_what_stays_out(model: str, floor: Floor) -> None:
-    """Say how many of the texts that were embedded have no vector of the model, and what can be done."""
-    embeddings = floor.tables.live(EmbeddingRow)
-    counted = select(embeddings.c.model, func.count().label("number")).group_by(embeddings.c.model)
-    by_model = {row["model"]: row["number"] for row in await floor.tables.all(counted)}
-    usable = by_model.pop(model, 0)
-    if by_model:
-        log.warning(
-            "embeddings_of_another_model",
-            model=model,
-            usable=usable,
-            unusable=sum(by_model.values()),
-            of_models=by_model,
-            what_to_do="Their tracks are found by name, not by meaning, and count for no taste. The vectors are kept: "
-            "with the account and routing table (TONETOUCH_AI_ROUTES) of before they are used again. To have them in "
-            "the new model the texts must be embedded again, and there is no command for that yet.",
-        )
-
-
 async def _is_empty(collection: Collection, engine: VectorEngine) -> bool:
     try:
         await engine.open(collection)
@@ -158,8 +156,7 @@ async def _why_apart(engine: VectorEngine, collections: Collections, floor: Floo
 
 def _mark(connection: Connection, floor: Floor, kinds: Iterable[Kind]) -> None:
     """Mark every row of these kinds dirty, beside what events have marked."""
-    live, dirty = floor.tables.live, floor.tables.live(DirtyRow)
-    keys = {"sound": live(SoundRow).c.track_id, "track": live(ShelfRow).c.track_id, "user": live(HeardRow).c.user_id}
+    dirty, keys = floor.tables.live(DirtyRow), made_of(floor)
     for kind in kinds:
         connection.execute(delete(dirty).where(dirty.c.stream == "", dirty.c.kind == kind))
         rows = select(literal(""), literal(kind), keys[kind], literal(0)).where(keys[kind].is_not(None)).distinct()

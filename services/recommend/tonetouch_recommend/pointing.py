@@ -1,24 +1,32 @@
-"""From rows to points: what the indexes have to hold of some sounds, tracks or listeners, read from the tables."""
+"""From rows to points: what the indexes have to hold of some sounds or tracks, read from the tables.
+
+Listeners have a file of their own, `tasting`, and playlists another, `gathering`.
+"""
 
 import asyncio
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, select
+import numpy as np
+from sqlalchemy import Connection, RowMapping, Select, String, Table, bindparam, select
 
 from tonetouch_recommend.indexes import (
     Collections,
     fits,
     halves,
+    is_id,
     passage_id,
     passage_point,
+    progression_id,
+    progression_point,
     sound_point,
     track_point,
 )
-from tonetouch_recommend.learning import EmbeddingRow, HeardRow, ShelfRow, SoundRow
-from tonetouch_recommend.taste import MOST_PLAYS, Play, taste
+from tonetouch_recommend.learning import EmbeddingRow, ShelfRow, SoundRow
 from tonetouch_recommend.vectors.collection import Collection, Point, UnfitPointError, Vector
+from tonetouch_recommend.vectors.engine import VectorEngine
 from tonetouch_runtime import Floor
 
 
@@ -31,13 +39,27 @@ class Change(msgspec.Struct, frozen=True, eq=False):
     refused: Mapping[str, str] = {}
 
 
+async def write(change: Change, engine: VectorEngine) -> None:
+    """Make it so in an engine."""
+    kept = {point.id for point in change.points}
+    if gone := [point_id for point_id in change.ids if point_id not in kept and is_id(point_id)]:
+        await engine.delete(change.collection, gone)
+    if change.points:
+        await engine.upsert(change.collection, change.points)
+
+
 async def pointing_sounds(ids: Sequence[str], collections: Collections, floor: Floor) -> list[Change]:
     """Fingerprints that have a vector. A duplicate gives way to its original, which is found in its place."""
     sounds = floor.tables.live(SoundRow)
     rows = await floor.tables.all(select(sounds).where(sounds.c.track_id.in_(ids)))
     found = [row for row in rows if row["vector"] and row["duplicate_of"] is None]
     pairs = [(row, row) for row in found]
-    return [await asyncio.to_thread(_change, collections.fingerprints, ids, pairs, _sound)]
+    going_on = [row for row in rows if row["progression"] and row["duplicate_of"] is None]
+    fingerprints = collections.fingerprints
+    return [
+        await asyncio.to_thread(_change, fingerprints, ids, pairs, _sound),
+        await asyncio.to_thread(_progressions, fingerprints, ids, going_on),
+    ]
 
 
 async def pointing_tracks(ids: Sequence[str], collections: Collections, floor: Floor) -> list[Change]:
@@ -45,7 +67,8 @@ async def pointing_tracks(ids: Sequence[str], collections: Collections, floor: F
     shelf, embeddings = floor.tables.live(ShelfRow), floor.tables.live(EmbeddingRow)
     on_shelf = await floor.tables.all(select(shelf).where(shelf.c.track_id.in_(ids)))
     published = {row["track_id"]: row for row in on_shelf}
-    rows = await floor.tables.all(select(embeddings).where(embeddings.c.track_id.in_(ids)))
+    every = await floor.tables.all(select(embeddings).where(embeddings.c.track_id.in_(ids)))
+    rows = _each_text_once(every, collections.tracks.model)
     described = [row for row in rows if row["kind"] == "description"]
     sung = [row for row in rows if row["kind"] == "lyrics"]
     passages = [passage_id(row["track_id"], row["passage"]) for row in sung]
@@ -55,29 +78,14 @@ async def pointing_tracks(ids: Sequence[str], collections: Collections, floor: F
     ]
 
 
-async def pointing_users(ids: Sequence[str], collections: Collections, floor: Floor) -> list[Change]:
-    """The listeners' tastes."""
-    points, refused = list[Point](), dict[str, str]()
-    tracks, tastes = collections.tracks, collections.taste
-    for user_id in ids:
-        plays = await plays_of(user_id, floor)
-        vectors = await vectors_of({play.track_id for play in plays}, tracks, floor)
-        if (vector := await asyncio.to_thread(taste, plays, vectors)) is None:
-            continue
-        try:
-            points.append(tastes.admit(Point(user_id, vector, {"plays": len(plays)})))
-        except UnfitPointError as error:
-            refused[user_id] = str(error)
-    return [Change(tastes, ids, points, refused)]
-
-
-async def plays_of(user_id: str, floor: Floor) -> list[Play]:
-    """A listener's newest 500 plays, newest first."""
-    heard = floor.tables.live(HeardRow)
-    newest = select(heard).where(heard.c.user_id == user_id).order_by(heard.c.at.desc(), heard.c.play_id.desc())
-    names = ("play_id", "track_id", "heard_seconds", "share", "at")
-    rows = await floor.tables.all(newest.limit(MOST_PLAYS))
-    return [Play(**{name: row[name] for name in names}) for row in rows]
+def _each_text_once(rows: Iterable[RowMapping], model: str) -> list[RowMapping]:
+    """Of each text the row of this model; where it has none another one, which will be refused and say why."""
+    found: dict[tuple[Any, ...], RowMapping] = {}
+    for row in rows:
+        key = (row["track_id"], row["kind"], row["passage"])
+        if key not in found or row["model"] == model:
+            found[key] = row
+    return list(found.values())
 
 
 async def vectors_of(track_ids: Iterable[str], tracks: Collection, floor: Floor) -> dict[str, Vector]:
@@ -86,6 +94,30 @@ async def vectors_of(track_ids: Iterable[str], tracks: Collection, floor: Floor)
     described = select(embeddings).where(embeddings.c.track_id.in_(list(track_ids)))
     rows = await floor.tables.all(described.where(embeddings.c.kind == "description"))
     return await asyncio.to_thread(_units, rows, tracks)
+
+
+def vectors_by(track_ids: Iterable[str], tracks: Collection, floor: Floor, connection: Connection) -> dict[str, Vector]:
+    """`vectors_of`, at once: for the few tracks of an answer, on a connection that is there already."""
+    embeddings = floor.tables.live(EmbeddingRow)
+    rows = connection.execute(_described(embeddings), {"tracks": list(track_ids)}).mappings()
+    fitting = [row for row in rows if fits(row, tracks)]
+    if not fitting:
+        return {}
+    wide = halves(b"".join(row["vector"] for row in fitting)).reshape(len(fitting), tracks.dimension)
+    lengths = np.linalg.norm(wide, axis=1)
+    good = np.isfinite(lengths) & (lengths > 0)
+    return {
+        str(row["track_id"]): vector / length
+        for row, vector, length, fine in zip(fitting, wide, lengths, good, strict=True)
+        if fine
+    }
+
+
+@functools.cache
+def _described(embeddings: Table) -> Select[Any]:
+    tracks = bindparam("tracks", type_=String, expanding=True)
+    columns = (embeddings.c.track_id, embeddings.c.model, embeddings.c.vector)
+    return select(*columns).where(embeddings.c.kind == "description", embeddings.c.track_id.in_(tracks))
 
 
 def _units(rows: Iterable[RowMapping], tracks: Collection) -> dict[str, Vector]:
@@ -112,7 +144,8 @@ def _change(
     for described, embedding in pairs:
         try:
             if not fits(embedding, collection):
-                raise UnfitPointError(f"made by {embedding['model']}, not by {collection.model}")
+                refusal = embedding.get("refused") or f"made by {embedding['model']}, not by {collection.model}"
+                raise UnfitPointError(refusal)
             points.append(collection.admit(make(described, embedding)))
         except UnfitPointError as error:
             refused[_id_of(embedding)] = str(error)
@@ -125,3 +158,13 @@ def _id_of(row: RowMapping) -> str:
 
 def _sound(row: RowMapping, _: RowMapping) -> Point:
     return sound_point(row)
+
+
+def _progressions(collection: Collection, ids: Sequence[str], rows: Iterable[RowMapping]) -> Change:
+    points, refused = list[Point](), dict[str, str]()
+    for row in rows:
+        try:
+            points.append(collection.admit(progression_point(row)))
+        except (UnfitPointError, ValueError) as error:
+            refused[progression_id(row["track_id"])] = str(error)
+    return Change(collection, [progression_id(track_id) for track_id in ids], points, refused)
