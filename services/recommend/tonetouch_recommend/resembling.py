@@ -5,9 +5,10 @@ Like means: described by similar facts (tempo, moods, key, energy, genre, names)
 
 from tonetouch_contracts.finding import FindSimilar, Found
 from tonetouch_contracts.message import Page
+from tonetouch_recommend.fusing import Ranked
 from tonetouch_recommend.indexes import on_offer
 from tonetouch_recommend.indexing import Indexes
-from tonetouch_recommend.searching import Ranked, depth, page_of
+from tonetouch_recommend.searching import depth, page_of
 from tonetouch_runtime import Floor, Refused, Router
 
 router = Router()
@@ -32,4 +33,4 @@ async def find_similar(command: FindSimilar, floor: Floor) -> Page[Found]:
         with_payload=False,
     )
     ranking = [Ranked(hit.id, hit.score, "description") for hit in hits]
-    return page_of(ranking, command.limit, command.cursor).found({})
+    return page_of(ranking, command.limit, command.cursor).found()

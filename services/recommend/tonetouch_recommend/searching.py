@@ -1,41 +1,34 @@
-"""Searching: published tracks by the meaning of a sentence. Answers `SearchTracks`.
+"""Searching: what is on offer under some words, by names, by lines, and by meaning. Answers `SearchTracks`.
 
-A sentence is compared with every description and every passage of lyrics, and a track scores as its nearest text: both
-are cosines of one model, so they can be held against each other. Names come first: somebody who types a title or an
-artist means just that, and a vector cannot know. They are compared whole or by their beginning, without case and
-accents, and count as 1.
+What is found by letters (`spotting`) and what lies near by its vector become one ranking (`fusing`). Descriptions and
+passages are compared with the question as they are, and a track scores as its nearest text: both are cosines of one
+model, so they can be held against each other.
 """
 
-import functools
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+import contextlib
+import unicodedata
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
 
 import msgspec
-from sqlalchemy import (
-    Boolean,
-    CompoundSelect,
-    Connection,
-    LargeBinary,
-    Select,
-    String,
-    Table,
-    bindparam,
-    not_,
-    or_,
-    select,
-    union,
-)
+import structlog
 
-from tonetouch_contracts.finding import Found, SearchTracks
+from tonetouch_contracts.finding import Found, FoundKind, Results, SearchTracks
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.message import Page
-from tonetouch_recommend.indexes import EMBEDDED_FOR, on_offer, passage_of
+from tonetouch_recommend.folding import words
+from tonetouch_recommend.fusing import Ranked, fused
+from tonetouch_recommend.indexes import cut, fits, halves, on_offer, passage_of
 from tonetouch_recommend.indexing import Indexes
-from tonetouch_recommend.learning import EmbeddingRow, ShelfRow, name_key
-from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Hit, Vector
-from tonetouch_runtime import Floor, Refused, Router, Unavailable, decode_cursor, encode_cursor, page_size
-from tonetouch_runtime.ai import AIInputRefused, TextToEmbed, Whose
+from tonetouch_recommend.lexical import sung_at
+from tonetouch_recommend.naming import subject
+from tonetouch_recommend.occurring import Name, Place, described_by, names_of, passages_of
+from tonetouch_recommend.spotting import Spotted, spotted
+from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Collection, Hit, Is, Term, UnfitPointError, Vector
+from tonetouch_runtime import Floor, NotNow, Refused, Router, decode_cursor, encode_cursor, page_size
+from tonetouch_runtime.ai import AIInputRefused, AIUnavailable, TextToEmbed, Whose
 
+log = structlog.get_logger()
 router = Router()
 
 FEATURE: Final = "search"
@@ -43,15 +36,17 @@ MOST_CHARACTERS: Final = 500
 MARGIN: Final = 10
 """How much further than its end a page looks: what lies deeper ranks behind it, but for a passage that very many
 passages of a few songs crowd out."""
-MOST_NAMED: Final = 50
-_NAMES: Final = ("title_key", "artist_key")
-SHORTEST_BEGINNING: Final = 3
-"""Bytes of a name before its beginning is enough: with one letter everybody would be meant."""
+BY_LETTERS_ALONE: Final = (
+    "Only names and lines were looked through: the model that the indexes are of cannot be asked now. "
+    "`tonetouch indexes` says which setting is missing, and how far the change to another model is."
+)
+_MEANT: Final = frozenset(("tracks", "lyrics", "playlists"))
+"""What has vectors; artists and albums have names."""
 
 
 @router.answers(SearchTracks)
-async def search_tracks(command: SearchTracks, floor: Floor) -> Page[Found]:
-    """A page of the ranking. Raises Refused for an empty or overlong sentence."""
+async def search_tracks(command: SearchTracks, floor: Floor) -> Results:
+    """A page of the ranking. Raises Refused for an empty or overlong question, and for one that asks for nothing."""
     text = " ".join(command.query.split())
     if not text:
         raise Refused(
@@ -61,50 +56,55 @@ async def search_tracks(command: SearchTracks, floor: Floor) -> Page[Found]:
         raise Refused(
             "invalid", f"A search is at most {MOST_CHARACTERS} characters, not {len(text)}.", "Say it shorter."
         )
+    if not command.kinds:
+        raise Refused("invalid", "A search looks for something.", "Name tracks, lyrics, artists, albums or playlists.")
     depth(command.limit, command.cursor)  # what is no page is refused before a model is asked
     await floor.get(Indexes).settled("track")
-    return await find(msgspec.structs.replace(command, query=text), await _meaning(text, floor), floor)
+    asked = msgspec.structs.replace(command, query=text)
+    means = _MEANT & set(command.kinds) and _says_something(text)
+    vector = await _meaning(text, floor) if means else None
+    found = await find(asked, vector, floor)
+    return msgspec.structs.replace(found, reason=BY_LETTERS_ALONE) if means and vector is None else found
 
 
-async def find(command: SearchTracks, vector: Vector, floor: Floor) -> Page[Found]:
-    """The page for a sentence whose vector is known."""
-    indexes, where = floor.get(Indexes), on_offer(command.region, command.explicit_allowed)
-    engine, collections = indexes.engine, indexes.collections
-    deep = depth(command.limit, command.cursor)
-    described = await engine.query(collections.tracks, vector, limit=deep, where=where, with_payload=False)
-    sung = await engine.query(collections.lyrics, vector, limit=deep, where=where, with_payload=False)
+async def find(command: SearchTracks, vector: Vector | None, floor: Floor) -> Results:
+    """The page for a question whose vector is known; without one by letters alone."""
+    near = [] if vector is None else await nearest(command, vector, floor)
+    lettered = await spotted(command, floor)
+    cosines = {} if vector is None else await _cosines(lettered, vector, floor)
+    shown = page_of(fused(map(_ranked, lettered), near, cosines), command.limit, command.cursor)
+    texts = await passages_of([(one.id, one.passage) for one in shown.ranked if one.passage is not None], floor)
+    names = await _names(shown.ranked, lettered, floor)
+    asked = words(command.query)
+    items = tuple(_found(one, names, texts, asked) for one in shown.ranked)
+    return Results(items=items, next_cursor=shown.next_cursor, reason=None if items else _why_nothing(command))
 
-    def look_up(connection: Connection) -> Page[Found]:
-        shown = page_of(ranked(_named(command, floor, connection), described, sung), command.limit, command.cursor)
-        return shown.found(_passages(shown.ranked, floor, connection))
 
-    return await floor.read.glance(look_up)
+async def nearest(command: SearchTracks, vector: Vector, floor: Floor) -> list[Ranked]:
+    """What lies near and is wanted, each list as deep as the page needs it; scored by cosine."""
+    offered, found = on_offer(command.region, command.explicit_allowed), list[Ranked]()
+    collections = floor.get(Indexes).collections
+
+    async def hits(collection: Collection, where: Sequence[Term]) -> list[Hit]:
+        deep = depth(command.limit, command.cursor)
+        engine = floor.get(Indexes).engine
+        return await engine.query(collection, vector, limit=deep, where=where, with_payload=False)
+
+    if "tracks" in command.kinds:
+        found += [Ranked(hit.id, hit.score, "description") for hit in await hits(collections.tracks, offered)]
+    if "lyrics" in command.kinds:
+        found += [_of_passage(hit) for hit in await hits(collections.lyrics, offered)]
+    if "playlists" in command.kinds and command.user_id:
+        mine = (*offered, Is("owner", cut(command.user_id)))
+        found += [
+            Ranked(hit.id, hit.score, "tracks", kind="playlist") for hit in await hits(collections.playlists, mine)
+        ]
+    return found
 
 
 def depth(limit: int, cursor: str | None) -> int:
     """How many of the nearest a page has to know. Raises Refused for a limit or cursor that is none."""
     return min(_start(cursor) + page_size(limit) + MARGIN, LARGEST_LIMIT)
-
-
-class Ranked(msgspec.Struct, frozen=True):
-    """A track with its score, where it was found, and the number of the passage if that was in its lyrics."""
-
-    track_id: str
-    score: float
-    where: str
-    passage: int | None = None
-
-
-def ranked(named: Sequence[Ranked], described: Iterable[Hit], sung: Iterable[Hit]) -> list[Ranked]:
-    """Names first in their order, then every other track by its nearest text; equal ones by id."""
-    best: dict[str, Ranked] = {hit.id: Ranked(hit.id, hit.score, "description") for hit in described}
-    for hit in sung:
-        track_id, passage = passage_of(hit.id)
-        if track_id not in best or hit.score > best[track_id].score:
-            best[track_id] = Ranked(track_id, hit.score, "lyrics", passage)
-    first = {one.track_id: one for one in named}
-    others = [one for one in best.values() if one.track_id not in first]
-    return [*first.values(), *sorted(others, key=lambda one: (-one.score, one.track_id))]
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -113,13 +113,9 @@ class Shown(msgspec.Struct, frozen=True):
     ranked: tuple[Ranked, ...]
     next_cursor: str | None
 
-    def found(self, passages: Mapping[str, str]) -> Page[Found]:
-        """The page as it is answered; `passages` are the words of those found by their lyrics, by track id."""
-        items = tuple(
-            Found(track_id=TrackId(one.track_id), score=one.score, where=one.where, passage=passages.get(one.track_id))
-            for one in self.ranked
-        )
-        return Page(items=items, next_cursor=self.next_cursor)
+    def found(self) -> Page[Found]:
+        """The page as it is answered where all of it are tracks, found by their descriptions."""
+        return Page(items=tuple(_found(one, {}, {}, ()) for one in self.ranked), next_cursor=self.next_cursor)
 
 
 def page_of(ranking: Sequence[Ranked], limit: int, cursor: str | None) -> Shown:
@@ -138,74 +134,79 @@ def _start(cursor: str | None) -> int:
     return start
 
 
-async def _meaning(text: str, floor: Floor) -> Vector:
+def _says_something(text: str) -> bool:
+    """Whether a model can make anything of it. Of punctuation alone only a name is made, such as `!!!`."""
+    return any(letter.isalnum() or unicodedata.category(letter) == "So" for letter in text)
+
+
+async def _meaning(text: str, floor: Floor) -> Vector | None:
+    """The vector of a question in the model of the indexes; None where that model cannot be asked (any more)."""
     # What a person types is theirs: the answer is shared with nobody and the text is kept nowhere.
     whose = Whose(feature=FEATURE, subject="search", share=False, keep_input=False)
+    model = floor.get(Indexes).collections.tracks.model
     try:
-        [answer] = await floor.ai.embed([TextToEmbed(text=text, subject="search")], whose)
+        [answer] = await floor.ai.embed([TextToEmbed(text=text, subject="search")], whose, model=model)
     except AIInputRefused as error:
         raise Refused("invalid", str(error)) from None
-    tracks = floor.get(Indexes).collections.tracks
-    if (answer.model, answer.dimension) != (tracks.model, tracks.dimension):
-        raise Unavailable(
-            f"A search was embedded by {answer.model} in {answer.dimension} numbers, and the tracks by {tracks.model} "
-            f"in {tracks.dimension}: the routing table (TONETOUCH_AI_ROUTES) has to give the features {FEATURE} and "
-            f"{EMBEDDED_FOR} one and the same embedding model."
-        )
+    except AIUnavailable as error:
+        log.warning("questions_by_letters_alone", model=model, error=str(error))
+        return None
+    if floor.get(Indexes).collections.tracks.model != model:
+        raise NotNow(1.0, "the indexes have just changed to another embedding model")
     return answer.vector
 
 
-def _named(command: SearchTracks, floor: Floor, connection: Connection) -> list[Ranked]:
-    """Tracks that are called so, or whose artist is: whole names before beginnings, titles before artists."""
-    key = name_key(command.query)
-    if not key:
-        return []
-    called = _called(floor.tables.live(ShelfRow))
-    # 0xFF is in no UTF-8 text: what begins with the key lies between the two.
-    bounds = {"low": key, "high": key + b"\xff" if len(key) >= SHORTEST_BEGINNING else key}
-    wanted = {"region": command.region, "any_region": command.region is None, "clean": not command.explicit_allowed}
-    rows = connection.execute(called, {**bounds, **wanted}).all()
-    ordered = sorted(rows, key=lambda row: (_nearness(row, key), row.title_key, row.track_id))[:MOST_NAMED]
-    return [Ranked(row.track_id, 1.0, "title" if row.title_key.startswith(key) else "artist") for row in ordered]
+async def _cosines(lettered: Sequence[Spotted], vector: Vector, floor: Floor) -> dict[str, float]:
+    """How near the descriptions of these tracks lie: exactly, however deep they lie in the index."""
+    tracks = floor.get(Indexes).collections.tracks
+    ids = list(dict.fromkeys(_ranked(one).id for one in lettered if one.subject.startswith("track:")))
+    rows = await described_by(ids, tracks.model, floor)
+    asked, found = tracks.unit(vector), dict[str, float]()
+    for track_id, row in rows.items():
+        if fits(row, tracks):
+            with contextlib.suppress(UnfitPointError):  # it was refused and reported when its point was to be made
+                found[track_id] = float(asked @ tracks.unit(halves(row["vector"])))
+    return found
 
 
-@functools.cache
-def _called(shelf: Table) -> CompoundSelect[Any]:
-    """The first tracks whose title or artist lies between two keys; built once, for it takes longer than asking.
-
-    One look at each name's index: asked for either of them at once, a database reads the whole shelf.
-    """
-    return union(*(_first_called(shelf, column) for column in _NAMES))
+async def _names(shown: Sequence[Ranked], lettered: Sequence[Spotted], floor: Floor) -> dict[str, Name]:
+    """The names of what is no track, by what they are the names of."""
+    known = {one.subject: one.name for one in lettered}
+    others = [subject(one.kind, one.id) for one in shown if one.kind != "track"]
+    return known | await names_of([of for of in others if of not in known], floor)
 
 
-def _first_called(shelf: Table, column: str) -> Select[Any]:
-    names = (
-        select(shelf.c.track_id, shelf.c.title_key, shelf.c.artist_key)
-        .where(shelf.c[column].between(bindparam("low", type_=LargeBinary), bindparam("high", type_=LargeBinary)))
-        .where(or_(bindparam("any_region", type_=Boolean), shelf.c.region == bindparam("region", type_=String)))
-        .where(or_(not_(bindparam("clean", type_=Boolean)), shelf.c.explicit == 0))
+def _ranked(one: Spotted) -> Ranked:
+    kind, _, own = one.subject.partition(":")
+    return Ranked(own, one.score, one.where, one.passage, cast(FoundKind, kind))
+
+
+def _of_passage(hit: Hit) -> Ranked:
+    track_id, passage = passage_of(hit.id)
+    return Ranked(track_id, hit.score, "lyrics", passage)
+
+
+def _found(one: Ranked, names: Mapping[str, Name], texts: Mapping[Place, str], asked: Sequence[str]) -> Found:
+    text = None if one.passage is None else texts.get((one.id, one.passage))
+    name = {} if one.kind == "track" else names.get(subject(one.kind, one.id), {})
+    return Found(
+        track_id=TrackId(one.id if one.kind == "track" else ""),
+        score=one.score,
+        where=one.where,
+        passage=text,
+        kind=one.kind,
+        id=one.id,
+        name=name.get("name"),
+        by=name.get("by"),
+        sung=sung_at(asked, text) if text else None,
     )
-    return select(names.order_by(shelf.c[column], shelf.c.track_id).limit(MOST_NAMED).subquery())
 
 
-def _nearness(row: Any, key: bytes) -> int:
-    wanted = (row.title_key == key, row.artist_key == key, row.title_key.startswith(key), True)
-    return wanted.index(True)
-
-
-def _passages(shown: Sequence[Ranked], floor: Floor, connection: Connection) -> Mapping[str, str]:
-    wanted = {one.track_id: one.passage for one in shown if one.passage is not None}
-    if not wanted:
-        return {}
-    rows = connection.execute(_sung(floor.tables.live(EmbeddingRow)), {"tracks": list(wanted)})
-    return {row.track_id: row.text for row in rows if wanted[row.track_id] == row.passage}
-
-
-@functools.cache
-def _sung(embeddings: Table) -> Select[Any]:
-    tracks = bindparam("tracks", type_=String, expanding=True)
-    return (
-        select(embeddings.c.track_id, embeddings.c.passage, embeddings.c.text)
-        .where(embeddings.c.kind == "lyrics")
-        .where(embeddings.c.track_id.in_(tracks))
-    )
+def _why_nothing(command: SearchTracks) -> str:
+    if command.cursor is not None:
+        return "The list ends here."
+    if not _says_something(command.query):
+        return "There is no word in it, and nothing is named by these signs."
+    if not _MEANT & set(command.kinds):
+        return f"None of the {' and '.join(command.kinds)} on offer is called that, or nearly so."
+    return "Nothing that is on offer here answers this: nothing is published yet, or the filters leave nothing."

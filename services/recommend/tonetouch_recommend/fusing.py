@@ -1,0 +1,54 @@
+"""Two ways of finding as one ranking: by letters (names and lines) and by meaning (vectors). Pure.
+
+Both are scores, and so are mixed as scores: ranks alone would let the best of many poor names stand beside the name
+that was typed. A cosine is taken relative to the nearest there is, since each model has its own idea of what is near.
+
+A page may be cut from the ranking at any depth: what was found by letters is known wholly, with its cosine, and of the
+vectors what lies deeper scores less. So a longer list of the nearest never changes the order of what stands before.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final
+
+import msgspec
+
+from tonetouch_contracts.finding import FoundKind
+
+LETTERS_SHARE: Final = 0.5
+"""What letters count beside meaning. A whole name (1) is never behind what is only meant (at most the other half)."""
+
+
+class Ranked(msgspec.Struct, frozen=True):
+    """Something with its score, where it was found, and the number of the passage if that was in lyrics."""
+
+    id: str
+    score: float
+    where: str
+    passage: int | None = None
+    kind: FoundKind = "track"
+
+
+def fused(lettered: Iterable[Ranked], near: Iterable[Ranked], cosines: Mapping[str, float]) -> list[Ranked]:
+    """Everything once, the best first, equal ones by id. `lettered` score 0 to 1, `near` are scored by cosine.
+
+    `cosines` are those of the descriptions of what was found by letters; what has no vector counts by letters alone.
+    """
+    meant = list(near)
+    nearest = max((one.score for one in meant), default=0.0)
+
+    def relative(cosine: float) -> float:
+        return cosine / nearest if nearest > 0 else cosine
+
+    best = dict[tuple[FoundKind, str], Ranked]()
+    for one in meant:
+        _keep(best, one, (1 - LETTERS_SHARE) * relative(one.score))
+    for one in lettered:
+        meaning = relative(cosines[one.id]) if one.id in cosines else one.score
+        _keep(best, one, LETTERS_SHARE * one.score + (1 - LETTERS_SHARE) * max(meaning, 0.0))
+    return sorted(best.values(), key=lambda one: (-one.score, one.id))
+
+
+def _keep(best: dict[tuple[FoundKind, str], Ranked], one: Ranked, score: float) -> None:
+    known = best.get((one.kind, one.id))
+    if known is None or score > known.score:
+        best[one.kind, one.id] = Ranked(one.id, score, one.where, one.passage, one.kind)
