@@ -43,6 +43,18 @@ class Settings(BaseSettings):
     )
     position_wait_seconds: float = Field(default=5.0, gt=0, description="How long a reader waits for its own write.")
 
+    vectors: Literal["edge", "qdrant", "vectorize"] = Field(
+        default="edge",
+        description="What keeps the vectors: Qdrant Edge in the process, a Qdrant server, or Cloudflare Vectorize.",
+    )
+    vectors_prefix: str = Field(
+        default="tonetouch",
+        pattern="^[a-z][a-z0-9-]{0,18}[a-z0-9]$",
+        description="What the names of our collections begin with on a server that others use too.",
+    )
+    qdrant_url: str = Field(default="", description="The Qdrant server or cluster, as http://127.0.0.1:6333.")
+    qdrant_key: SecretStr = SecretStr("")
+
     cloudflare_account: str = Field(default="", description="Cloudflare account id: Workers AI answers then.")
     cloudflare_token: SecretStr = SecretStr("")
     cloudflare_gateway: str = Field(default="", description="AI Gateway that every call outside goes through.")

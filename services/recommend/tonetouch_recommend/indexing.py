@@ -25,9 +25,9 @@ from tonetouch_recommend.rebuilding import Rebuilding
 from tonetouch_recommend.signalling import listeners
 from tonetouch_recommend.tasting import pointing_users
 from tonetouch_recommend.twins import StandingEngine, remember_standing, standing
+from tonetouch_recommend.vectors.choosing import chosen_engine
 from tonetouch_recommend.vectors.collection import HeldElsewhereError
 from tonetouch_recommend.vectors.engine import VectorEngine
-from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
 from tonetouch_runtime import Floor, Misconfigured, NotNow, Writer
 from tonetouch_runtime.ai import AIUnavailable
 
@@ -221,11 +221,12 @@ def followed(floor: Floor) -> list[str]:
 async def opening_indexes(floor: Floor) -> AsyncIterator[Indexes]:
     """Open the engine, pair it with the tables, and follow them for as long as the service runs.
 
-    Raises Misconfigured where another process has the folder, or the routing table gives no embedding model.
+    Raises Misconfigured where another process has the folder, the settings of the engine lack something, or the routing
+    table gives no embedding model.
     """
     try:
         wanted = Collections.of(floor.ai.embedding_model(EMBEDDED_FOR))
-        inner = QdrantEdgeEngine(floor.settings.data / "vectors")
+        inner = await chosen_engine(floor.settings)
     except (AIUnavailable, HeldElsewhereError) as error:
         raise Misconfigured(str(error)) from error
     engine = StandingEngine(inner, {})

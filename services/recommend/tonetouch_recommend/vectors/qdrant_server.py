@@ -66,13 +66,23 @@ _SCHEMA_TYPES: Final[dict[FieldType, models.PayloadSchemaType]] = {
     "float": models.PayloadSchemaType.FLOAT,
 }
 _CONFLICT = 409
+_BUSY = 429
 _SERVER_ERRORS = 500
+
+
+class QdrantRefusedError(VectorsError):
+    """Qdrant understood and said no."""
+
+    def __init__(self, status: int | None, message: str) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class QdrantServerEngine:
     """A `VectorEngine` over the collections of a Qdrant whose names begin with `prefix`. Use it from one event loop.
 
-    Raises `UnreachableError` where the server does not answer. `client` is closed with the engine.
+    Raises `UnreachableError` where the server does not answer and `QdrantRefusedError` where it says no. Closes the
+    client with itself.
     """
 
     def __init__(self, client: AsyncQdrantClient, *, prefix: str, patience_seconds: float = 30.0) -> None:
@@ -82,6 +92,10 @@ class QdrantServerEngine:
         self._open: dict[str, Collection] = {}
         self._opening = asyncio.Lock()
         self._closed = False
+
+    async def check(self) -> None:
+        """Return when the server has answered one question that needs its key."""
+        await self._ask(self._client.get_collections, "the list of collections")
 
     async def open(self, collection: Collection) -> None:
         """See `VectorEngine.open`."""
@@ -243,8 +257,8 @@ class QdrantServerEngine:
                 ),
                 f"creating {name}",
             )
-        except UnexpectedResponse as refused:
-            if refused.status_code != _CONFLICT:  # somebody else was quicker, or an earlier answer was lost
+        except QdrantRefusedError as refused:
+            if refused.status != _CONFLICT:  # somebody else was quicker, or an earlier answer was lost
                 raise
 
     async def _index_fields(self, name: str, fields: dict[str, FieldType]) -> None:
@@ -286,9 +300,10 @@ class QdrantServerEngine:
                     raise
                 raise AgainError(f"{type(failed.source).__name__} {failed.source}".rstrip()) from None
             except UnexpectedResponse as refused:
-                if (refused.status_code or 0) < _SERVER_ERRORS:
-                    raise
-                raise AgainError(f"{refused.status_code} {refused.reason_phrase}") from None
+                status, told = refused.status_code or 0, refused.content.decode(errors="replace")[:300]
+                if status >= _SERVER_ERRORS or status == _BUSY:
+                    raise AgainError(f"{status} {told}") from None
+                raise QdrantRefusedError(status, f"Qdrant refused {what}: {status} {told}") from None
 
         return await retrying(attempt, seconds=self._patience, what=what)
 
