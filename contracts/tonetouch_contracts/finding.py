@@ -65,7 +65,10 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """One page of what was found, and the cursor of the next one. An empty first page says why in `reason`."""
+    """One page of what was found, and the cursor of the next one.
+
+    An empty first page says why in `reason`, and so does one that leaves out what a question means.
+    """
 
     items: tuple[Found, ...]
     next_cursor: str | None = None
