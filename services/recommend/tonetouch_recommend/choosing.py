@@ -12,7 +12,7 @@ from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.serving import Weighed
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.learning import ShelfRow
-from tonetouch_recommend.ordering import APART, Song
+from tonetouch_recommend.ordering import Song
 from tonetouch_recommend.recipe import Made, Recipe
 from tonetouch_recommend.serving import served
 from tonetouch_recommend.signalling import KeptOut, kept_out_by, resting_for
@@ -64,12 +64,13 @@ def choose(
     size: int,
     *,
     artists_before: Sequence[str] = (),
-    apart: int = APART,
+    apart: int = 0,
     of_an_artist: int = MOST_OF_AN_ARTIST,
 ) -> Choice:
-    """At most `size` of the hits in their order, but no artist too soon again or too often.
+    """At most `size` of the hits in their order, but no artist too often, nor again within `apart` tracks.
 
-    `artists_before` were heard last. Where only such artists are left, the one that was heard longest ago comes.
+    `artists_before` were heard last. Where only such artists are left, the one that was heard longest ago comes. A mix
+    that is ordered afterwards needs nothing apart: something unlike the rest would come in to fill the gaps.
     """
     waiting, taken, heard = list(hits), list[Hit](), list(artists_before)
     ours = Counter[str]()

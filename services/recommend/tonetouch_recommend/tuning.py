@@ -73,12 +73,11 @@ async def make_radio(recipe: Recipe, floor: Floor) -> Made:
     again = [] if fresh else await _again(start, recipe, floor)
     tail = await _tail(recipe, floor)
     of_an_artist = OF_AN_ARTIST + int(start.about.startswith("artist:"))
-    choice = choose(
-        fresh or again, recipe.limit, artists_before=[song.artist_id for song in tail], of_an_artist=of_an_artist
-    )
+    heard = [song.artist_id for song in tail]
+    choice = choose(fresh or again, recipe.limit, artists_before=heard, apart=APART, of_an_artist=of_an_artist)
     songs = await songs_of(choice.hits, floor)
     ordered = in_order(songs, after=tail[-1] if tail else None, has_arc=False)
-    ordered = _spaced(ordered, songs, [song.artist_id for song in tail])
+    ordered = _spaced(ordered, songs, heard)
     return Made(
         name=f"{start.name} radio",
         reason=_reason(start, len(songs), bool(again)),

@@ -1,0 +1,1 @@
+"""Lists that are served, on one installation with one library."""
