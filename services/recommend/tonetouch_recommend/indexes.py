@@ -119,8 +119,8 @@ def track_point(shelf: Row, embedding: Row) -> Point:
     """A published track where its description points to. Unknown facts are absent, not zero."""
     payload = _filters(shelf) | {
         "artist": shelf["artist_id"],
-        "genres": [cut(genre) for genre in shelf["genres"] or ()],
-        "moods": [cut(mood) for mood in shelf["moods"] or ()],
+        "genres": [as_tag(genre) for genre in shelf["genres"] or ()],
+        "moods": [as_tag(mood) for mood in shelf["moods"] or ()],
         "energy": shelf["energy"],
         "bpm": shelf["bpm"],
         "year": shelf["year"],
@@ -206,6 +206,15 @@ def halves(raw: bytes) -> Vector:
 def cut(text: str) -> str:
     """As much of a text as a keyword may hold, whole characters only."""
     return text.encode("utf-8", "replace")[:MOST_BYTES].decode("utf-8", "ignore")
+
+
+def as_tag(name: str) -> str:
+    """A genre or a mood as it is compared: without case and extra spaces.
+
+    >>> as_tag(" Drum  And bass")
+    'drum and bass'
+    """
+    return cut(" ".join(name.split()).casefold())
 
 
 def is_id(text: str) -> bool:

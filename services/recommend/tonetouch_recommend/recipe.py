@@ -10,8 +10,8 @@ import msgspec
 
 from tonetouch_contracts.finding import Filters, MixTrack
 from tonetouch_contracts.serving import Seed, Weighed
-from tonetouch_recommend.indexes import cut, on_offer
-from tonetouch_recommend.vectors.collection import AnyOf, Between, Is, NoneOf, Term
+from tonetouch_recommend.indexes import as_tag, cut, on_offer
+from tonetouch_recommend.vectors.collection import Between, Is, NoneOf, Term
 
 MOST_EXCLUDED: Final = 500
 """Tracks and artists a recipe keeps out, together: what is recorded of a list stays as small as that."""
@@ -75,12 +75,10 @@ def narrowed(filters: Filters) -> tuple[Term, ...]:
 
 
 def of_mood(mood: str) -> Term:
-    """Tracks of a mood; moods are said in small letters."""
-    return Is("moods", cut(" ".join(mood.split()).lower()))
+    """Tracks of a mood, however it is capitalised."""
+    return Is("moods", as_tag(mood))
 
 
 def of_genre(genre: str) -> Term:
-    """Tracks of a genre, however it is capitalised: genres are written as the files write them."""
-    plain = " ".join(genre.split())
-    spelled = (plain, plain.lower(), plain.capitalize(), plain.title(), plain.upper())
-    return AnyOf("genres", tuple(dict.fromkeys(map(cut, spelled))))
+    """Tracks of a genre, however it is capitalised."""
+    return Is("genres", as_tag(genre))

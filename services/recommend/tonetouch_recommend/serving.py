@@ -49,6 +49,7 @@ GATHER_SECONDS: Final = 0.05
 """How long lists are gathered before they are poured: one append for many answers."""
 MOST_WAITING: Final = 2_000
 """Lists that wait for a log that does not answer; more are let go, and told in the log of the process."""
+MOST_AT_ONCE: Final = 100
 CLOSING_SECONDS: Final = 10.0
 
 _MAKERS: dict[str, tuple[str, Maker]] = {}
@@ -91,7 +92,8 @@ class Recorder:
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
         self._waiting: list[ListServed] = []
-        self._pouring: asyncio.Task[Positions] | None = None
+        self._pouring: asyncio.Task[None] | None = None
+        self._reached: Positions = {}
 
     def take(self, event: ListServed) -> None:
         """Record it soon. Never waits, never raises."""
@@ -102,24 +104,23 @@ class Recorder:
         if self._pouring is None or self._pouring.done():
             self._pouring = asyncio.create_task(self._pour(GATHER_SECONDS))
 
-    async def settled(self) -> None:
-        """Return when everything taken so far is in the log, or was told to be lost."""
+    async def settled(self) -> Positions:
+        """Return when everything taken so far is in the log, or was told to be lost; how far the log was then."""
         while self._waiting or (self._pouring is not None and not self._pouring.done()):
             if self._pouring is None or self._pouring.done():
                 self._pouring = asyncio.create_task(self._pour(0.0))
             await asyncio.shield(self._pouring)
+        return self._reached
 
-    async def _pour(self, gather_seconds: float) -> Positions:
+    async def _pour(self, gather_seconds: float) -> None:
         await asyncio.sleep(gather_seconds)
-        positions: Positions = {}
-        while taken := self._waiting[:100]:
-            del self._waiting[:100]
+        while taken := self._waiting[:MOST_AT_ONCE]:
+            del self._waiting[:MOST_AT_ONCE]
             try:
-                positions = await self._floor.log.pour(*taken)
+                self._reached = await self._floor.log.pour(*taken)
             except Exception as error:
                 # Nobody waits for it: whoever was answered has their list.
                 log.exception("lists_not_recorded", lists=[event.list_id for event in taken], reason=str(error))
-        return positions
 
 
 @contextlib.asynccontextmanager
@@ -165,7 +166,8 @@ def keep_served(facts: Sequence[Recorded[ListServed]], rows: Writer) -> None:
 
 @router.answers(ListServedLists)
 async def list_served_lists(command: ListServedLists, floor: Floor) -> Page[ServedView]:
-    """A page of them, newest first."""
+    """A page of them, newest first, with those that were given out a moment ago."""
+    await floor.seen(await floor.get(Recorder).settled())
     most, rows = page_size(command.limit), floor.tables.live(ServedRow)
     found = select(rows).where(rows.c.user_id == command.user_id)
     if command.surface is not None:

@@ -1,6 +1,7 @@
 """Suggesting: a mix around something: a track that was heard, what is new, a mood.
 
-Answers `MakeBecause`, `MakeNewForYou`, `MakeMoodMix`.
+Answers `MakeBecause`, `MakeNewForYou`, `MakeMoodMix`. No model reranks a mood mix: a description read against one
+word says less of how strongly a track has the mood than the place of the mood among the track's own.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from tonetouch_contracts.finding import Filters, MakeBecause, MakeMoodMix, MakeN
 from tonetouch_contracts.serving import Seed
 from tonetouch_recommend.alchemy import in_turns
 from tonetouch_recommend.choosing import best_of, choose, given, kept_from, mixed, nearest, songs_of
-from tonetouch_recommend.indexes import day_of
+from tonetouch_recommend.indexes import as_tag, day_of
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.learning import HeardRow, ShelfRow
 from tonetouch_recommend.ordering import in_order
@@ -193,9 +194,9 @@ def _strongest_first(hits: Sequence[Hit], mood: str) -> list[Hit]:
     """By cosine and by how strongly the track has the mood: its moods stand strongest first."""
 
     def strength(hit: Hit) -> float:
-        moods = hit.payload.get("moods")
-        place = moods.index(mood) if isinstance(moods, list) and mood in moods else len(moods or ())  # type: ignore[arg-type]
-        return hit.score + MOOD_PLACE / (1 + place)
+        moods = hit.payload["moods"]
+        assert isinstance(moods, list), "only tracks with the mood were asked for"
+        return hit.score + MOOD_PLACE / (1 + moods.index(as_tag(mood)))
 
     return sorted(hits, key=lambda hit: (-strength(hit), hit.id))
 

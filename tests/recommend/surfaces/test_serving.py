@@ -21,7 +21,7 @@ from tonetouch_contracts.identity import ListId, UserId
 from tonetouch_contracts.message import Command
 from tonetouch_contracts.serving import ListServed, ListServedLists, ReplayServedList, Seed, ShowServedList
 from tonetouch_recommend.indexing import Indexes
-from tonetouch_recommend.serving import Recorder, recording, replay
+from tonetouch_recommend.serving import recording, replay
 from tonetouch_runtime import Floor, Refused
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -92,9 +92,6 @@ async def test_the_lists_of_a_listener_are_their_own(library: Floor) -> None:
     """Newest first, by page, of one surface or of all; nobody sees another's."""
     given = [await ask(library, MakeMoodMix, "liz", mood=mood) for mood in ("calm", "sad", "dark")]
     path = await ask(library, FindPath, "liz", start=track_id("quiet rain"), end=track_id("loud rain"))
-    await library.get(Recorder).settled()
-    sequence = max(fact.sequence for fact in await library.log.history("RECOMMEND", path.list_id))
-    await library.seen({"RECOMMEND": sequence})
 
     async def listed(user: str = "liz", **changes: Any) -> list[str]:
         page = (await library.ask(ListServedLists(user_id=UserId(user), **changes))).value
