@@ -32,6 +32,7 @@ Account: what a test can change (models by their name at the provider, "*" for a
                      the documented limits of Workers AI hold from the start (text generation 300, embeddings 3,000 ...)
     `slow(model, seconds, *, per_chunk=0.0)`
     `fail(model, Fault(...), *, times=1, after=0)`      the next `times` requests after `after` good ones
+    `recover(model)`                        what was planned to fail does not
     `plan(model, answer, *, times=None)`    the exact answer: a str (chat, translation, transcription, description,
                      moderation such as "unsafe\\nS1") or a function of the `Prompt`; None `times` means for ever
     `free_neurons`   None on a paid plan; a number makes 3036 true for the rest of the UTC day

@@ -119,6 +119,10 @@ class Account:
         """The next `times` requests to the model fail so, once `after` others have passed."""
         self._faults.setdefault(model, []).append(PlannedFault(fault, times, after))
 
+    def recover(self, model: str) -> None:
+        """Nothing is planned to go wrong with this model any more."""
+        self._faults.pop(model, None)
+
     def plan(self, model: str, answer: Plan, *, times: int | None = None) -> None:
         """What the model answers, `times` times or for ever. Plans are used up in their order."""
         self._plans.setdefault(model, []).append((answer, times))

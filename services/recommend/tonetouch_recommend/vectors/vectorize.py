@@ -6,9 +6,8 @@
 - The name of a deleted index is never free again. An index is named prefix, collection and a random ending, and found
   by listing; its description is the model. Fields are found in the names of its metadata indexes.
 - A query brings 100 matches, or 50 with payloads or vectors. Where excluded ids and terms about lists leave fewer than
-  asked for, the collection is asked again in parts (the ids fall into 64 buckets), the parts that may hold nearer ones
-  first, 20 queries at most. At that bound fewer come back than there are, or something nearer is missed. A collection
-  with ten fields has no room for the bucket: it is asked once.
+  asked for, the collection is asked again in parts: its points lie in 16 namespaces by their ids. At 40 queries, or
+  where 100 (50) of one namespace are not enough, fewer come back than there are, or something nearer is missed.
 - Equality and ranges are filters. Terms about `keywords` are, as far as the first entry of a list goes; the rest is
   looked at in the payload, so what matters in a list comes first.
 - Scores come from Vectorize's compressed vectors unless vectors are asked for too. There is no counting or scrolling
@@ -45,7 +44,7 @@ from .collection import (
 )
 from .memory import passes
 from .vectorize_filters import planned
-from .vectorize_metadata import BUCKET, MOST_INDEXED, fields_of, indexes_of, metadata_of, payload_of
+from .vectorize_metadata import fields_of, indexes_of, metadata_of, payload_of, space_of
 from .vectorize_rest import VectorizeRefusedError, VectorizeRest
 from .vectorize_searching import MOST_MATCHES, MOST_MATCHES_WITH_ALL, Match, Question, nearest
 
@@ -131,7 +130,6 @@ class VectorizeEngine:
             wanted=check_limit(limit),
             needed=limit + len(left_out),
             top=most if plan.rest else min(most, limit + len(left_out)),
-            splits=opened.has_buckets,
             body={
                 "vector": unit.tolist(),
                 "returnValues": with_vectors,
@@ -227,14 +225,14 @@ class VectorizeEngine:
         indexes = await self._listed(name)
         if not indexes:
             return None
-        oldest, indexed = indexes[0], await self._indexed(indexes[0]["name"])
+        oldest = indexes[0]
         collection = Collection(
             name=name,
             dimension=oldest["config"]["dimensions"],
             model=oldest["description"],
-            fields=fields_of(indexed),
+            fields=fields_of(await self._indexed(oldest["name"])),
         )
-        return _Open(collection, oldest["name"], has_buckets=BUCKET in indexed)
+        return _Open(collection, oldest["name"])
 
     async def _created(self, collection: Collection) -> "_Open":
         index = f"{self._prefix}-{collection.name}-{secrets.token_hex(6)}"
@@ -256,22 +254,12 @@ class VectorizeEngine:
 
     async def _add_indexes(self, opened: "_Open", collection: Collection) -> None:
         """Create the metadata indexes that are missing: vectors have to be written after that."""
-        with_bucket = len(collection.fields) < MOST_INDEXED
-        wanted, indexed = indexes_of(collection.fields, bucket=with_bucket), await self._indexed(opened.index)
-        missing = {name: kind for name, kind in wanted.items() if name not in indexed}
-        if BUCKET in missing and opened.collection.fields:
-            del missing[BUCKET]  # it comes first: where it is missing now there was no room, and points may lack it
-        if BUCKET in indexed and not with_bucket:
-            await self._change_indexes(opened, "delete", {"propertyName": BUCKET})
-            await self._settled(opened)  # ten at most, at every moment
-        for name, kind in missing.items():
-            await self._change_indexes(opened, "create", {"propertyName": name, "indexType": kind})
-        if missing:
-            await self._settled(opened)
-        opened.has_buckets = with_bucket and BUCKET in {*indexed, *missing}
-
-    async def _change_indexes(self, opened: "_Open", change: str, body: Mapping[str, str]) -> None:
-        opened.note(await self._rest.post(f"/{opened.index}/metadata_index/{change}", body))
+        wanted, indexed = indexes_of(collection.fields), await self._indexed(opened.index)
+        for name, kind in wanted.items():
+            if name not in indexed:
+                body = {"propertyName": name, "indexType": kind}
+                opened.note(await self._rest.post(f"/{opened.index}/metadata_index/create", body))
+        await self._settled(opened)
 
     async def _indexed(self, index: str) -> set[str]:
         listed = await self._rest.get(f"/{index}/metadata_index/list")
@@ -332,10 +320,9 @@ class VectorizeEngine:
 class _Open:
     """A collection that is open in this process."""
 
-    def __init__(self, collection: Collection, index: str, *, has_buckets: bool) -> None:
+    def __init__(self, collection: Collection, index: str) -> None:
         self.collection = collection
         self.index = index
-        self.has_buckets = has_buckets
         self.writing = asyncio.Lock()
         self.unseen: deque[str] = deque()
         self.seen: str | None = None
@@ -362,7 +349,8 @@ async def _lines(batch: Sequence[tuple[Point, Mapping[str, Any]]]) -> bytes:
     for number, (point, metadata) in enumerate(batch):
         if number % _ENCODED_AT_ONCE == _ENCODED_AT_ONCE - 1:
             await asyncio.sleep(0)
-        lines.append(msgspec.json.encode({"id": point.id, "values": point.vector.tolist(), "metadata": metadata}))
+        line = {"id": point.id, "values": point.vector.tolist(), "namespace": space_of(point.id), "metadata": metadata}
+        lines.append(msgspec.json.encode(line))
     return b"\n".join(lines)
 
 

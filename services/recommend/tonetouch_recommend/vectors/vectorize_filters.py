@@ -12,32 +12,29 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from .collection import LARGEST_INTEGER, AnyOf, Between, Collection, Condition, FieldType, Is, NoneOf
-from .vectorize_metadata import ABSENT, BUCKET, BUCKETS, property_of
+from .vectorize_metadata import ABSENT, SPACES, property_of
 
 Filter: TypeAlias = dict[str, dict[str, Any]]
 
-_MOST_BYTES: Final = 2_000  # of 2,047; the rest is for the range of buckets
+_MOST_BYTES: Final = 2_000  # of 2,047
 _LARGEST_FLOAT: Final = 1.7976931348623157e308
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Some of the points: those that pass the filter, in the buckets from `low` up to but not with `high`."""
+    """Some of the points: those that pass the filter, in one namespace or in all of them."""
 
     where: Filter
-    low: int = 0
-    high: int = BUCKETS
+    space: str | None = None
 
     @property
-    def filter(self) -> Filter | None:
-        """The filter to send; None where every point passes."""
-        if (self.low, self.high) == (0, BUCKETS):
-            return self.where or None
-        return {**self.where, BUCKET: {"$gte": self.low, "$lt": self.high}}
+    def asked(self) -> dict[str, Any]:
+        """What of a query's body says so."""
+        filtered = {"filter": self.where} if self.where else {}
+        return filtered if self.space is None else {**filtered, "namespace": self.space}
 
-    def split(self, pieces: int) -> "list[Part]":
-        """The same points in that many parts (a power of two), or in as many as there are buckets."""
-        size = max(1, (self.high - self.low) // pieces)
-        return [Part(self.where, start, start + size) for start in range(self.low, self.high, size)]
+    def split(self) -> "list[Part]":
+        """The same points namespace by namespace."""
+        return [Part(self.where, f"{number:x}") for number in range(SPACES)]
 
 
 class Plan(msgspec.Struct, frozen=True):

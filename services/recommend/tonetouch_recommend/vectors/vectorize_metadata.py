@@ -14,15 +14,13 @@ import msgspec
 
 from .collection import Collection, FieldType, Payload, PayloadValue, Point, UnfitPointError
 
-BUCKETS: Final = 64
-"""Parts that the points of a collection fall into by their ids; see `vectorize_filters`."""
+SPACES: Final = 16
+"""Namespaces that the points of a collection fall into by their ids, for where it has to be asked in parts."""
 
-BUCKET: Final = "bucket"
 ABSENT: Final = "\u0001absent"
 ABSENT_NUMBER: Final = 2**60
 """Beyond every integer that a payload may hold, and exact as float64."""
 
-MOST_INDEXED: Final = 10
 MOST_METADATA_BYTES: Final = 10 * 1024
 _KINDS: Final[Mapping[str, FieldType]] = {
     "keyword": "keyword",
@@ -37,13 +35,12 @@ def property_of(field: str, kind: FieldType) -> str:
     return f"{kind}_{field}"
 
 
-def indexes_of(fields: Mapping[str, FieldType], *, bucket: bool) -> dict[str, str]:
-    """The metadata indexes that the fields need, with their types; before them that of the bucket."""
-    indexes = {
+def indexes_of(fields: Mapping[str, FieldType]) -> dict[str, str]:
+    """The metadata indexes that the fields need, with their types."""
+    return {
         property_of(field, kind): "string" if kind in ("keyword", "keywords") else "number"
         for field, kind in fields.items()
     }
-    return {BUCKET: "number"} | indexes if bucket else indexes
 
 
 def fields_of(indexed: Iterable[str]) -> dict[str, FieldType]:
@@ -58,7 +55,7 @@ def fields_of(indexed: Iterable[str]) -> dict[str, FieldType]:
 
 def metadata_of(point: Point, collection: Collection) -> dict[str, Any]:
     """What is written beside an admitted point's vector. Raises `UnfitPointError` above 10 KiB."""
-    metadata: dict[str, Any] = {BUCKET: bucket_of(point.id)}
+    metadata: dict[str, Any] = {}
     for field, kind in collection.fields.items():
         value = point.payload.get(field)
         if kind == "keywords" and isinstance(value, list):
@@ -87,9 +84,9 @@ def payload_of(metadata: Mapping[str, Any], fields: Mapping[str, FieldType]) -> 
     return payload
 
 
-def bucket_of(point_id: str) -> int:
-    """The same for an id for ever."""
-    return zlib.crc32(point_id.encode()) % BUCKETS
+def space_of(point_id: str) -> str:
+    """The namespace of a point: the same for an id for ever."""
+    return f"{zlib.crc32(point_id.encode()) % SPACES:x}"
 
 
 def _whole(field: str) -> str:

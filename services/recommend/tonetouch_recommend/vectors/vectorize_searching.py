@@ -1,7 +1,7 @@
 """Finding the nearest in Vectorize where one query cannot tell: the most promising parts are asked first.
 
 Of a part that brought as many matches as it may, only this is known of the others: none is nearer than its last match.
-As long as that leaves room for something nearer than what was found, the part is asked again in four.
+As long as that leaves room for something nearer than what was found, the part is asked again namespace by namespace.
 """
 
 import asyncio
@@ -11,13 +11,12 @@ from typing import Any, Final
 import msgspec
 
 from .vectorize_filters import Part
+from .vectorize_metadata import SPACES
 
 MOST_MATCHES: Final = 100
 MOST_MATCHES_WITH_ALL: Final = 50
-MOST_QUERIES: Final = 20
-MOST_AT_FIRST: Final = 16
-_SPLIT_INTO: Final = 4
-_FILLED: Final = 0.7  # of what a part brings: parts are not equally full
+MOST_QUERIES: Final = 40
+LEAST_COSINE: Final = -1.01
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -32,28 +31,17 @@ class Match(msgspec.Struct, frozen=True):
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What is asked of each part: `top` matches at a time, to have `wanted` that fit in the end.
 
-    `needed` is how many have to be seen for that, as far as it is known. `splits`: whether a part can be made smaller.
+    `needed` is how many have to be seen for that, as far as it is known.
     """
 
     wanted: int
     needed: int
     top: int
-    splits: bool
     body: Mapping[str, Any]
 
     def about(self, part: Part) -> dict[str, Any]:
         """The body of a query."""
-        filtered = {} if part.filter is None else {"filter": part.filter}
-        return {**self.body, "topK": self.top, **filtered}
-
-    def begun(self, parts: Sequence[Part]) -> list[Part]:
-        """The parts in as many pieces as it takes to see what is needed."""
-        pieces = 1
-        while self.splits and self.needed > self.top and self.needed > _FILLED * self.top * pieces:
-            if 2 * pieces * len(parts) > MOST_AT_FIRST:
-                break
-            pieces *= 2
-        return [smaller for part in parts for smaller in part.split(pieces)]
+        return {**self.body, "topK": self.top, **part.asked}
 
 
 async def nearest(
@@ -62,29 +50,26 @@ async def nearest(
     parts: Sequence[Part],
     fits: Callable[[Match], bool],
 ) -> list[Match]:
-    """The nearest matches that fit, nearest first, after one query for each part and at most 20 if that is more."""
+    """The nearest matches that fit, nearest first, after one query for each part and at most 40 if that is more."""
     found, full, best, asked = dict[str, Match](), list[tuple[float, Part]](), list[Match](), 0
-    parts = question.begun(parts)
+    if question.needed > question.top and len(parts) * SPACES <= MOST_QUERIES:
+        parts = [smaller for part in parts for smaller in part.split()]
     while parts:
         asked += len(parts)
         answers = await asyncio.gather(*(ask(question.about(part)) for part in parts))
         for part, matches in zip(parts, answers, strict=True):
             found.update((match.id, match) for match in matches if fits(match))
-            if len(matches) >= question.top:
+            if len(matches) >= question.top and part.space is None:
                 full.append((matches[-1].score, part))
         best = sorted(found.values(), key=lambda match: (-match.score, match.id))[: question.wanted]
-        parts = _next(question, best, full) if asked + _SPLIT_INTO <= MOST_QUERIES else []
+        enough = best[-1].score if len(best) == question.wanted else LEAST_COSINE
+        parts = _next(enough, full) if asked + SPACES <= MOST_QUERIES else []
     return best
 
 
-def _next(question: Question, best: Sequence[Match], full: list[tuple[float, Part]]) -> list[Part]:
-    """The part that may hold the nearest of what is not known, in four; taken out of `full`."""
-    if not question.splits:
-        return []
-    enough = best[-1].score if len(best) == question.wanted else -2.0
+def _next(enough: float, full: list[tuple[float, Part]]) -> list[Part]:
+    """The part that may hold the nearest of what is not known, in smaller ones; taken out of `full`."""
     full.sort(key=lambda one: one[0])
-    while full and full[-1][0] > enough:
-        _, part = full.pop()
-        if part.high - part.low > 1:
-            return part.split(_SPLIT_INTO)
-    return []
+    if not full or full[-1][0] <= enough:
+        return []
+    return full.pop()[1].split()
