@@ -42,15 +42,23 @@ def standing_engine(floor: Floor) -> StandingEngine:
     return engine
 
 
-async def held_up(floor: Floor, name: str, *names: str) -> Gate:
-    """A rebuild that has come to its first write into the copy of this name, and waits there."""
+async def held_up_at(floor: Floor, name: str) -> Gate:
+    """Return when somebody writes into the copy of this name, and has to wait there."""
     engine = standing_engine(floor)
     gate = Gate(engine, name)
     engine.inner = gate
-    await floor.ask(RebuildIndexes(names=names))  # type: ignore[arg-type]
+    floor.get(Indexes).wake()
     async with asyncio.timeout(SECONDS):
         await gate.reached.wait()
     return gate
+
+
+async def held_up(floor: Floor, name: str, *names: str) -> Gate:
+    """A rebuild that has come to its first write into the copy of this name, and waits there."""
+    waiting = asyncio.create_task(held_up_at(floor, name))
+    await asyncio.sleep(0)
+    await floor.ask(RebuildIndexes(names=names))  # type: ignore[arg-type]
+    return await waiting
 
 
 async def listed(floor: Floor) -> IndexesView:

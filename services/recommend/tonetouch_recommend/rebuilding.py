@@ -41,8 +41,11 @@ UNINDEXED: Final = 20_000
 INDEXED_WITHIN_SECONDS: Final = 300.0
 """An engine that makes no progress with its index for so long is not waited for."""
 
+LINGERING_SECONDS = 5.0
+"""How long a copy of another model answers those who began to ask before it was replaced."""
+
 CANCELLED_WITHIN_SECONDS: Final = 10.0
-AGAIN_SECONDS: Final = 5.0
+AGAIN_SECONDS = 5.0
 _LOOK_SECONDS: Final = 0.5
 _ID: Final = "rebuild"
 
@@ -354,7 +357,7 @@ class Rebuilding:
     async def _change_over(self, rebuild: Rebuild, copies: StandingEngine) -> None:
         """From one transaction on the copies are the indexes, whatever happens after it."""
         names = {**self._live.names, **copies.names}
-        replaced = [self._live.names.get(name, name) for name in rebuild.names]
+        replaced: dict[str, str] = {name: self._live.names.get(name, name) for name in rebuild.names}
         await copies.flush()
         held = await filled(StandingEngine(self._live.inner, names), rebuild.collections)
 
@@ -364,15 +367,20 @@ class Rebuilding:
             connection.execute(delete(self._floor.tables.live(RebuildRow)))
 
         await self._floor.read.write(keep)
+        others = [each for each in self._as_they_are.all if each.name in rebuild.names and each not in rebuild.made]
+        self._live.retired = {(each.name, each.model): replaced[each.name] for each in others}
         self._live.names.update(names)
         self._collections = rebuild.collections
         self._changed(rebuild.collections, rebuild.refused)
         rebuild.end("done")
         log.info("indexes_changed_over", indexes=rebuild.names, model=rebuild.collections.tracks.model)
-        self._tidying = asyncio.create_task(self._remove(replaced))
+        self._tidying = asyncio.create_task(self._remove(list(replaced.values())))
 
     async def _remove(self, stand_as: Sequence[str]) -> None:
         """Drop what was replaced, once nobody asks it any more. What stays is dropped at the next start."""
+        if self._live.retired:
+            await asyncio.sleep(LINGERING_SECONDS)
+            self._live.retired = {}
         for name in stand_as:
             try:
                 await self._live.left(name)

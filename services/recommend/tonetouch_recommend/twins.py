@@ -15,9 +15,19 @@ from sqlalchemy import Connection, select
 from sqlmodel import Field, SQLModel
 
 from tonetouch_recommend.indexes import Collections
-from tonetouch_recommend.vectors.collection import Collection, Hit, Info, OtherModelError, Page, Point, Term, Vector
+from tonetouch_recommend.vectors.collection import (
+    Collection,
+    Hit,
+    Info,
+    OtherModelError,
+    Page,
+    Point,
+    Term,
+    UnreachableError,
+    Vector,
+)
 from tonetouch_recommend.vectors.engine import VectorEngine
-from tonetouch_runtime import Floor, NotNow, Writer
+from tonetouch_runtime import Floor, NotNow, Unavailable, Writer
 
 LEFT_WITHIN_SECONDS: Final = 30.0
 """How long a copy that was replaced waits for questions that are still at it."""
@@ -62,12 +72,13 @@ class StandingEngine:
     """A `VectorEngine` that is asked by the indexes' names and asks another by the names they stand under.
 
     `names` may change between two calls; a call that has begun ends where it began. Who asks with the model of before
-    just after a change is told to ask again (`NotNow`).
+    just after a change is told to ask again (`NotNow`); where the engine does not answer, that it is `Unavailable`.
     """
 
     def __init__(self, engine: VectorEngine, names: Mapping[str, str]) -> None:
         self.inner = engine
         self.names = dict(names)
+        self.retired: dict[tuple[str, str], str] = {}
         self._asking = Counter[str]()
         self._leaving: dict[str, asyncio.Event] = {}
         self._made: dict[str, tuple[Collection, Collection]] = {}
@@ -75,6 +86,8 @@ class StandingEngine:
     def as_it_stands(self, collection: Collection) -> Collection:
         """The collection by the name it stands under."""
         name = self.names.get(collection.name, collection.name)
+        if self.retired:
+            name = self.retired.get((collection.name, collection.model), name)
         if name == collection.name:
             return collection
         made = self._made.get(name)
@@ -91,7 +104,8 @@ class StandingEngine:
 
     async def open(self, collection: Collection) -> None:
         """See `VectorEngine.open`."""
-        await self.inner.open(self.as_it_stands(collection))
+        with _reached():
+            await self.inner.open(self.as_it_stands(collection))
 
     async def upsert(self, collection: Collection, points: Sequence[Point]) -> None:
         """See `VectorEngine.upsert`."""
@@ -145,7 +159,8 @@ class StandingEngine:
 
     async def flush(self) -> None:
         """See `VectorEngine.flush`; of every collection, under whatever name."""
-        await self.inner.flush()
+        with _reached():
+            await self.inner.flush()
 
     async def info(self, collection: Collection) -> Info:
         """See `VectorEngine.info`."""
@@ -154,7 +169,8 @@ class StandingEngine:
 
     async def drop(self, name: str) -> None:
         """See `VectorEngine.drop`."""
-        await self.inner.drop(self.names.get(name, name))
+        with _reached():
+            await self.inner.drop(self.names.get(name, name))
 
     async def close(self) -> None:
         """See `VectorEngine.close`."""
@@ -165,10 +181,20 @@ class StandingEngine:
         asked = self.as_it_stands(collection)
         self._asking[asked.name] += 1
         try:
-            yield asked
+            with _reached():
+                yield asked
         except OtherModelError as error:
             raise NotNow(1.0, f"the index {collection.name} has just changed to another model ({error})") from error
         finally:
             self._asking[asked.name] -= 1
             if not self._asking[asked.name] and (left := self._leaving.pop(asked.name, None)):
                 left.set()
+
+
+@contextmanager
+def _reached() -> Iterator[None]:
+    """An engine beyond this process is a part we stand on."""
+    try:
+        yield
+    except UnreachableError as error:
+        raise Unavailable(str(error)) from error
