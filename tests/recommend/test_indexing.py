@@ -124,7 +124,9 @@ async def answers(floor: Floor) -> list[Any]:
     ]
     head = (await floor.bus.jetstream.stream_info("INGEST")).state.last_seq
     asked[0] = FindSounds(track_id=track_id("me"), vector=sounding(99, near=2), duration_seconds=200.0, before=head + 1)
-    return [(await floor.ask(question)).value for question in asked]
+    *others, made = [(await floor.ask(question)).value for question in asked]
+    # Each time a list is served it is another list, whatever is in it.
+    return [*others, *(msgspec.structs.replace(mix, list_id="") for mix in made.items)]
 
 
 async def test_the_order_of_the_streams_does_not_matter(
