@@ -117,13 +117,14 @@ class SearchByVoice(Command[Heard], frozen=True, kw_only=True, tag="recommend.se
 
 
 class FindSimilar(Command[Page[Found]], frozen=True, kw_only=True, tag="recommend.find-similar"):
-    """Published tracks that are like this one."""
+    """Published tracks that are like this one; for a listener without what they want never again, and recorded."""
 
     track_id: TrackId
     limit: int = 20
     cursor: str | None = None
     region: str | None = None
     explicit_allowed: bool = True
+    user_id: UserId | None = None
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):

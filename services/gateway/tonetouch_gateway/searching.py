@@ -53,7 +53,14 @@ async def find_similar(
     track_id: TrackInPath, ask: Ask, user: Identified, limit: Limit = 20, cursor: Cursor = None
 ) -> Listing[FoundTrack]:
     """Published tracks that are like this one, the nearest first."""
-    question = FindSimilar(track_id=track_id, limit=limit, cursor=cursor, explicit_allowed=user.explicit_allowed)
+    question = FindSimilar(
+        track_id=track_id,
+        limit=limit,
+        cursor=cursor,
+        region=user.region,
+        explicit_allowed=user.explicit_allowed,
+        user_id=user.id,
+    )
     return await _shown(ask, await ask(question))
 
 

@@ -8,6 +8,7 @@ import msgspec
 import numpy as np
 from sqlalchemy import Connection, select
 
+from tonetouch_contracts.identity import is_entity_id
 from tonetouch_recommend.alchemy import centres
 from tonetouch_recommend.indexes import is_id
 from tonetouch_recommend.indexing import Indexes
@@ -41,7 +42,7 @@ async def start_of(about: str, floor: Floor) -> Start:
     """The start that ``kind:subject`` names. Raises Refused where it is none, or nothing is known by that name."""
     kind, _, subject = about[:LONGEST].partition(":")
     subject = subject.strip()
-    if not subject:
+    if not subject or (kind in ("track", "artist") and not is_entity_id(subject)):
         raise Refused("invalid", f"'{about[:LONGEST]}' is nothing to start from.", _HOW)
     match kind:
         case "track":

@@ -6,10 +6,11 @@ import msgspec
 import pytest
 
 from tests.recommend.saying import track_id
-from tests.recommend.surfaces.library import ask, hears, names, track
+from tests.recommend.surfaces.library import ask, hears, names, tells, track
 from tonetouch_contracts.finding import (
     Filters,
     FindPath,
+    FindSimilar,
     MakeBecause,
     MakeMoodMix,
     MakeNewForYou,
@@ -80,6 +81,21 @@ async def test_a_list_is_explained(library: Floor) -> None:
         "its artist is in the list often enough",
     }
     assert len(explained.candidates) == 9
+
+
+async def test_similar_tracks_are_recorded_for_a_listener(library: Floor) -> None:
+    """Page by page, without what they want never again; asked for nobody they are not."""
+    await tells(library, "sim", track("quiet snow"), "never_again")
+    asked: dict[str, Any] = {"track_id": track_id("quiet rain"), "region": "GB", "limit": 3}
+    first = (await library.ask(FindSimilar(user_id=UserId("sim"), **asked))).value
+    second = (await library.ask(FindSimilar(user_id=UserId("sim"), cursor=first.next_cursor, **asked))).value
+    await library.ask(FindSimilar(**asked))
+    lists = (await library.ask(ListServedLists(user_id=UserId("sim")))).value.items
+    assert [one.tracks for one in lists] == [tuple(each.track_id for each in page.items) for page in (second, first)]
+    assert track_id("quiet snow") not in {each for one in lists for each in one.tracks}
+    for one in lists:
+        replayed = (await library.ask(ReplayServedList(user_id=UserId("sim"), list_id=one.list_id))).value
+        assert (replayed.differs, replayed.tracks) == (None, one.tracks)
 
 
 async def test_an_empty_list_is_recorded_too(library: Floor) -> None:
