@@ -34,11 +34,13 @@ def song(
     mode: str = "major",
     rate: int = 44100,
     drums: bool = True,
+    melody: bool = True,
 ) -> Samples:
     """Plays the song of this seed: shape (frames, 2), peak 0.7, the same bytes every time.
 
     Drums keep the tempo, the chords begin and end every eight bars on the tonic or its fifth, the melody never repeats.
-    The seed decides progression, melody, rhythm and timbre, so that two seeds are two recordings.
+    The seed decides progression, melody, rhythm and timbre, so that two seeds are two recordings. Without its melody
+    everything else is played as it was.
     """
     generator = np.random.default_rng(seed)
     beat = 60.0 / bpm
@@ -49,13 +51,14 @@ def song(
     scale = [48 + _NOTES[key] + step for step in _SCALES[mode]]
     roots = [0, *generator.choice([3, 4, 5, 0, 2, 1], 2), 0, *generator.choice([5, 3, 4, 1], 2), 0, 4]
     timbres = [_timbre(generator, harmonics) for harmonics in (4, 5, 7)]
+    voice = track if melody else np.zeros_like(track)
     for bar in range(bars):
         start, root = bar * 4 * beat, int(roots[bar % 8])
         _play_chord(track, scale, root=root, start=start, length=4 * beat, timbre=timbres[1], rate=rate)
         for step in range(4):
             bass = _tone(_hertz(_degree(scale, root) - 12), 0.8 * beat, timbres[0], rate)
             _mix(track, bass, at=start + step * beat, gain=0.30, rate=rate)
-        _play_melody(track, generator, scale, root=root, start=start, beat=beat, timbre=timbres[2], rate=rate)
+        _play_melody(voice, generator, scale, root=root, start=start, beat=beat, timbre=timbres[2], rate=rate)
     track = track[: round(seconds * rate)]
     return track * np.float32(0.7 / max(float(np.max(np.abs(track))), 1e-9))
 

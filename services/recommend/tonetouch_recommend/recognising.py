@@ -24,8 +24,8 @@ SIMILAR_SECONDS: Final = 12.0
 MOST_AS_LONG: Final = 50
 """Jingles are of few lengths: the same one in another codec is as long to 0.1 s, and of those there are some dozens
 in a large library."""
-LEAST_COSINE: Final = 0.5
-"""Strangers lie far below, so a new song has no candidates at all; whoever asks applies a limit of their own."""
+LEAST_COSINE: Final = 0.55
+"""Strangers lie far below, so a new song has no candidates at all."""
 LEAST_PROGRESSION: Final = 0.3
 """Strangers have a deviation of 0.08 around zero, instrumentals a median of 0.7: see ``python -m tests.evaluation``."""
 

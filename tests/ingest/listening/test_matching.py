@@ -182,9 +182,9 @@ class TestSongs:
             assert found.offset_seconds == pytest.approx(-cut, abs=ITEM_SECONDS)
 
     def test_another_speed_is_another_recording(self, library: Library) -> None:
-        """One per cent faster moves the pitch, which Chromaprint does not follow: it is new, and both stay."""
+        """One per cent faster moves the pitch, which Chromaprint follows badly: linked at best, and both stay."""
         for name, sound in library["1 % faster"].items():
-            assert decide(later(sound), [library["original"][name]]) == New()
+            assert not isinstance(decide(later(sound), [library["original"][name]]), Same)
 
     def test_two_codecs_of_one_song_are_duplicates_of_each_other(self, library: Library) -> None:
         """Errors of two lossy codecs add up and still stay below the limit."""
@@ -217,13 +217,32 @@ class TestRungs:
     """Each rung of the ladder, on items made up for it."""
 
     @pytest.mark.parametrize(
-        ("share", "expected"), [(0.0, Same), (0.055, Same), (0.065, Version), (0.145, Version), (0.16, New)]
+        ("share", "count", "expected"),
+        [
+            (0.0, 500, Same),
+            (0.055, 500, Same),
+            (0.065, 500, Version),
+            (0.29, 500, Version),
+            (0.31, 500, New),
+            (0.145, 200, Version),
+            (0.16, 200, New),
+        ],
     )
-    def test_the_error_rate_decides(self, share: float, expected: type[Decision]) -> None:
-        """Up to 0.06 the same, up to 0.15 a version, then new."""
-        items = random_items(1, 500)
+    def test_the_error_rate_decides(self, share: float, count: int, expected: type[Decision]) -> None:
+        """Up to 0.06 the same, up to 0.3 a version, then new; where less than 30 s meet, up to 0.15."""
+        items = random_items(1, count)
         found = decide(made(flip(items, share=share), track_id="z"), [made(items, track_id="a")])
         assert isinstance(found, expected)
+
+    @pytest.mark.parametrize(("wrong", "expected"), [(0.1, Same), (0.2, Version)])
+    def test_four_seconds_that_differ_make_a_version(self, wrong: float, expected: type[Decision]) -> None:
+        """A verse without its voice, a word that was taken out: far too few errors to show in the whole."""
+        items = random_items(2, 900)
+        other = items.copy()
+        other[400:440] = flip(items[400:440], share=wrong)
+        found = decide(made(other, track_id="z"), [made(items, track_id="a")])
+        assert isinstance(found, expected) and not isinstance(found, New)
+        assert found.bit_error_rate < 0.01
 
     def test_another_unseen_end_makes_a_version(self) -> None:
         """The same two minutes with 20 s less after them: a radio edit perhaps, so both stay."""

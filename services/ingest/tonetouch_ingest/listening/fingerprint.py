@@ -35,6 +35,7 @@ _SEED_B: Final = 20250108
 
 _VOTE_SHIFT: Final = np.uint32(_ITEM_BITS - 14)
 _BEST_OFFSETS: Final = 5
+_STRETCH_ITEMS: Final = 32  # about 4 s
 
 
 class MalformedFingerprint(ValueError):
@@ -48,13 +49,15 @@ class Alignment:
     `offset_items` is how far the second starts after the first (a[i + offset] meets b[i]). `bit_error_rate` is the
     share of differing bits over `overlap_items` items, 1.0 when nothing overlaps; items silent in both do not count.
     `unshifted_error_rate` is that share without the part that a shift by a fraction of an item explains.
-    `unique_items` counts distinct items in the overlap, on the side that has fewer.
+    `worst_error_rate` is the highest such share in any four seconds of it: an instrumental differs only where there was
+    a voice. `unique_items` counts distinct items in the overlap, on the side that has fewer.
     """
 
     offset_items: int
     overlap_items: int
     bit_error_rate: float
     unshifted_error_rate: float
+    worst_error_rate: float
     unique_items: int
 
 
@@ -108,11 +111,13 @@ def align(a: Items, b: Items) -> Alignment:
     offsets = np.argsort(-votes, kind="stable")[:_BEST_OFFSETS] - MAXIMUM_OFFSET_ITEMS
     found = [(*_compare(a, b, int(at)), int(at)) for at in offsets if votes[at + MAXIMUM_OFFSET_ITEMS] > 0]
     overlap, rate, offset = max(found, key=lambda one: one[0] * (0.5 - one[1]), default=(0, 1.0, 0))
+    by_shift = _error_of_shift(a, b, offset) if overlap else 0.0
     return Alignment(
         offset_items=offset,
         overlap_items=overlap,
         bit_error_rate=rate,
-        unshifted_error_rate=max(0.0, rate - _error_of_shift(a, b, offset)) if overlap else 1.0,
+        unshifted_error_rate=max(0.0, rate - by_shift),
+        worst_error_rate=max(0.0, _worst(a, b, offset) - by_shift) if overlap else 1.0,
         unique_items=min(len(np.unique(part)) for part in _overlap(a, b, offset)),
     )
 
@@ -193,6 +198,14 @@ def _compare(a: Items, b: Items, offset: int) -> tuple[int, float]:
     if not len(left):
         return 0, 1.0
     return len(left), int(np.bitwise_count(left ^ right).sum(dtype=np.int64)) / (len(left) * _ITEM_BITS)
+
+
+def _worst(a: Items, b: Items, offset: int) -> float:
+    """The highest rate in any 32 items that meet; of fewer, that of all."""
+    left, right = _overlap(a, b, offset)
+    length = min(_STRETCH_ITEMS, len(left))
+    wrong = np.concatenate([[0], np.cumsum(np.bitwise_count(left ^ right), dtype=np.int64)])
+    return int(np.max(wrong[length:] - wrong[: len(wrong) - length])) / (length * _ITEM_BITS)
 
 
 def _error_of_shift(a: Items, b: Items, offset: int) -> float:

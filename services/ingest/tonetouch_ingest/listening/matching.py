@@ -25,6 +25,8 @@ from tonetouch_ingest.listening.fingerprint import (
 
 MINIMUM_COSINE: Final = 0.55  # trims and padding stay above 0.7, strangers never passed 0.26
 SAME_BIT_ERROR_RATE: Final = 0.06  # every transcode, trim and padding lies below 0.03; an instrumental seldom
+# In the worst four seconds a transcode has 0.06, a trim 0.03, two codecs together 0.1; an instrumental 0.18 and more.
+SAME_WORST_ERROR_RATE: Final = 0.13
 VERSION_BIT_ERROR_RATE: Final = 0.15  # an equaliser and compressor ("remaster") gives 0.09 to 0.12
 LONG_VERSION_BIT_ERROR_RATE: Final = 0.3  # instrumentals lie between 0.11 and 0.28, strangers from 0.36 on
 LONG_OVERLAP_ITEMS: Final = 240  # about 30 s: in less, strangers come nearer by chance
@@ -108,7 +110,8 @@ def _compare(track: Sound, other: Sound) -> Decision:
     if rate > (LONG_VERSION_BIT_ERROR_RATE if met.overlap_items >= LONG_OVERLAP_ITEMS else VERSION_BIT_ERROR_RATE):
         return New()
     trim = SHORT_MAXIMUM_TRIM_SECONDS if short else MAXIMUM_TRIM_SECONDS
-    if rate <= SAME_BIT_ERROR_RATE and _ends_agree(track, other, met.offset_items, trim):
+    is_near = rate <= SAME_BIT_ERROR_RATE and met.worst_error_rate <= SAME_WORST_ERROR_RATE
+    if is_near and _ends_agree(track, other, met.offset_items, trim):
         return Same(of=other.track_id, bit_error_rate=rate, offset_seconds=offset)
     return Version(of=other.track_id, bit_error_rate=rate, offset_seconds=offset)
 
