@@ -20,7 +20,7 @@ from tonetouch_recommend.learning import DirtyRow, Kind, ShelfRow, SoundRow
 from tonetouch_recommend.signalling import listeners
 from tonetouch_recommend.vectors.collection import Collection, OtherModelError, Point
 from tonetouch_recommend.vectors.engine import VectorEngine
-from tonetouch_runtime import Floor, Writer
+from tonetouch_runtime import Floor, Unavailable, Writer
 
 log = structlog.get_logger()
 
@@ -53,7 +53,10 @@ class PairingRow(SQLModel, table=True):
 
 
 async def pair(engine: VectorEngine, collections: Collections, floor: Floor) -> None:
-    """Open the indexes. Drop those that do not belong to the tables, and mark dirty what they are made of."""
+    """Open the indexes. Drop those that do not belong to the tables, and mark dirty what they are made of.
+
+    Raises Unavailable, and drops nothing, where the engine does not answer: nothing is known of what it holds then.
+    """
     floor.read.create(floor.tables.live(PairingRow), floor.tables.live(DirtyRow))
     others = await _of_another_model(engine, collections)
     if others:
@@ -92,6 +95,8 @@ async def _of_another_model(engine: VectorEngine, collections: Collections) -> d
             await engine.open(collection)
         except OtherModelError as error:
             found[str(error)] = collection
+        except Unavailable:
+            raise
         except Exception:  # a broken file: then everything begins anew, and there it is told
             return {}
     return found
@@ -135,6 +140,8 @@ async def _is_empty(collection: Collection, engine: VectorEngine) -> bool:
     try:
         await engine.open(collection)
         return (await engine.info(collection)).points == 0
+    except Unavailable:
+        raise
     except Exception as error:
         log.warning("index_unusable", collection=collection.name, error=repr(error))
         return False
@@ -145,6 +152,8 @@ async def _why_apart(engine: VectorEngine, collections: Collections, floor: Floo
         for collection in (*collections.all, PAIRING):
             await engine.open(collection)
         points = await engine.get(PAIRING, [_ID])
+    except Unavailable:
+        raise
     except Exception as error:  # another layout, a broken file: all of it can be made again
         return f"the indexes cannot be used ({error})"
     row = await floor.tables.one(select(floor.tables.live(PairingRow)))
