@@ -13,6 +13,7 @@ import pytest
 import tonetouch_contracts
 from tests.contracts.nats_subjects import covers, overlap
 from tonetouch_contracts import manifest
+from tonetouch_contracts.indexing import REEMBED
 from tonetouch_contracts.manifest import CONSUMERS, EVENTS, QUEUES, STREAMS, VOCABULARY, Consumer, Stream, WorkQueue
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.subjects import command_subject, queue_subject
@@ -111,8 +112,8 @@ def test_consumers_of_a_work_queue_share_its_steps_out() -> None:
 
 
 def test_the_ingest_queue_knows_every_step() -> None:
-    """A step that the events name can be queued."""
-    assert set(QUEUES[0].steps) == set(get_args(StepName))
+    """A step that the events name can be queued, and so can a track to be embedded again, which is no step of it."""
+    assert set(QUEUES[0].steps) == {*get_args(StepName), REEMBED}
 
 
 def test_an_undeclared_consumer_is_a_key_error() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from tests.gateway.indexes import StandInIndexes
 from tests.gateway.ledger import Ledger
 from tests.gateway.library import Library
 from tests.runtime.installation import provision
@@ -74,6 +75,7 @@ class Services:
     copies: list[CopyView] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
     library: Library = field(default_factory=Library)
+    indexes: StandInIndexes = field(default_factory=StandInIndexes)
     asked: list[Any] = field(default_factory=list)
     refusing: dict[type[Any], list[Exception]] = field(default_factory=dict)
 
@@ -96,6 +98,7 @@ class Services:
         recommend.answers(ListServedLists)(self._list_served)
         recommend.answers(ShowServedList)(self._show_served)
         recommend.answers(ReplayServedList)(self._replay)
+        self.indexes.answer(recommend, self._note)
         agents.answers(ListCopy)(self._list_copy)
         agents.answers(WriteCopy)(self._write_copy)
         routers = {
@@ -123,6 +126,7 @@ class Services:
             known.clear()
         self.ledger.forget()
         self.library.forget()
+        self.indexes.forget()
 
     def last(self, kind: type[Any]) -> Any:
         """The last command of this kind that was asked."""

@@ -96,7 +96,6 @@ async def test_the_old_model_answers_until_every_text_is_embedded_again(
         assert cloudy["tracks"] != local["tracks"]
         assert floor.get(Indexes).collections == Collections.of(BGE)
         by_meaning, by_lyrics = (await found(floor, RAIN))[0], (await found(floor, RAIN_SUNG))[0]
-        # The simulated model gives unrelated vectors to different texts: only the same text comes so near.
         assert (by_meaning.track_id, by_lyrics.passage) == (track_id("Rain"), RAIN_SUNG)
         assert on_disk(abroad) == twins(*FOUR)
     assert cloud.counts()[BGE].texts == 4 + 2  # the texts, and two questions
