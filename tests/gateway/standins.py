@@ -17,12 +17,15 @@ from tonetouch_contracts.finding import (
     FindPath,
     FindSimilar,
     Found,
+    Heard,
     MakeBecause,
     MakeForYou,
     MakeMoodMix,
     MakeNewForYou,
     Mix,
     MixAlchemy,
+    Results,
+    SearchByVoice,
     SearchTracks,
     Selection,
     TuneRadio,
@@ -92,6 +95,7 @@ class Services:
         ingest.answers(RetryIngest)(self._retry)
         recommend.answers(SearchTracks)(self._search)
         recommend.answers(FindSimilar)(self._search)
+        recommend.answers(SearchByVoice)(self._hear)
         recommend.answers(MakeForYou)(self._mix)
         for command in (MakeBecause, MakeNewForYou, TuneRadio, MakeMoodMix, FindPath, MixAlchemy):
             recommend.answers(command)(self._select)
@@ -190,6 +194,11 @@ class Services:
         if command.cursor:
             decode_cursor(command.cursor, float, str)
         return Page(items=tuple(self.found), next_cursor="more")
+
+    async def _hear(self, command: SearchByVoice, floor: Floor) -> Heard:
+        self._note(command)
+        said = await floor.objects.get(command.object_key, max_bytes=1 << 20)
+        return Heard(transcript=said.decode(), results=Results(items=tuple(self.found), next_cursor="more"))
 
     async def _mix(self, command: MakeForYou, _: Floor) -> Page[Mix]:
         self._note(command)

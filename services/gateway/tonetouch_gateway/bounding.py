@@ -1,4 +1,4 @@
-"""How much a request may send: every body but an upload's is a few words of JSON."""
+"""How much a request may send: every body but an upload's or a recording's is a few words of JSON."""
 
 from dataclasses import dataclass
 
@@ -9,8 +9,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from tonetouch_gateway.multipart import TooLarge
 
 SMALL_BODY_BYTES = 64 * 1024
-UPLOAD = ("POST", "/api/v1/tracks")
-"""The one request with a large body; the reader of its form counts for itself."""
+FORMS = frozenset({("POST", "/api/v1/tracks"), ("POST", "/api/v1/search/voice")})
+"""The requests with a large body; the reader of their forms counts for itself."""
 
 _SCOPE_KEY = "tonetouch.body"
 
@@ -53,7 +53,7 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
     announced = headers.get("content-length", "")
     body = scope[_SCOPE_KEY] = _Body(
         ended="transfer-encoding" not in headers and announced in ("", "0"),
-        limit_bytes=None if (scope["method"], scope["path"]) == UPLOAD else SMALL_BODY_BYTES,
+        limit_bytes=None if (scope["method"], scope["path"]) in FORMS else SMALL_BODY_BYTES,
         announced_bytes=int(announced) if announced.isdecimal() and len(announced) < 19 else 0,
     )
 

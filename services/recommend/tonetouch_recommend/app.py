@@ -3,6 +3,7 @@
 from tonetouch_recommend import (
     blending,
     gathering,
+    hearing,
     inspecting,
     learning,
     naming,
@@ -30,6 +31,7 @@ app = App(
         learning.router,
         recognising.router,
         searching.router,
+        hearing.router,
         resembling.router,
         recommending.router,
         suggesting.router,

@@ -5,6 +5,7 @@ scripts stay what they are, й and が included. Only what nobody types goes the
 stress marks of Russian.
 """
 
+import functools
 import re
 import unicodedata
 from typing import Final
@@ -104,9 +105,10 @@ def _parted(run: str, *, unspaced: bool) -> list[str]:
     return [run[at : at + 2] for at in range(len(run) - 1)] if unspaced and len(run) > 1 else [run]
 
 
-def words_of_name(name: str) -> list[str]:
+@functools.lru_cache(maxsize=8192)
+def words_of_name(name: str) -> tuple[str, ...]:
     """The words a name is found by. One that is made of signs only is one word: `!!!` and `÷` are names."""
     if found := words(name[: 4 * NAME_BYTES])[:MOST_WORDS]:
-        return found
+        return tuple(found)
     signs = name_key(name).decode("utf-8", "ignore")
-    return [signs[:WORD_LETTERS]] if signs else []
+    return (signs[:WORD_LETTERS],) if signs else ()

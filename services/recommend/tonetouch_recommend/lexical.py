@@ -96,28 +96,31 @@ def _whole(asked: Asked, named: Named) -> Likeness | None:
 
 
 def _by_words(asked: Asked, named: Named) -> Likeness:
-    gained, met = dict.fromkeys(("title", "artist", "album"), 0.0), {field: set[str]() for field, _ in _FIELDS}
+    places = dict[str, tuple[float, str]]()
+    for field, counts in reversed(_FIELDS):
+        places |= dict.fromkeys(named.words.get(field, ()), (counts, field))
+    gained, met = {field: 0.0 for field, _ in _FIELDS}, {field: set[str]() for field, _ in _FIELDS}
     for word, weighs in asked.weights.items():
-        best, place, meeting = 0.0, "title", ""
-        for field, counts in _FIELDS:
-            for other in named.words.get(field, ()):
-                found = counts * _sureness(asked, word, other)
-                if found > best:
-                    best, place, meeting = found, field, other
+        best, field, meeting = _met(asked, word, places)
         if best:
-            gained[place] += weighs * best
-            met[place].add(meeting)
-    total = sum(asked.weights.values())
+            gained[field] += weighs * best
+            met[field].add(meeting)
+    total, field = sum(asked.weights.values()), max(gained, key=lambda field: gained[field])
     covered = sum(gained.values()) / total if total else 0.0
-    place = max(gained, key=lambda field: gained[field])
-    return Likeness(covered**2 * (1 - _COMPLETE + _COMPLETE * _share(met[place], named.words.get(place, ()))), place)
+    complete = _share(met[field], named.words.get(field, ()))
+    return Likeness(covered**2 * (1 - _COMPLETE + _COMPLETE * complete), field)
 
 
-def _sureness(asked: Asked, word: str, other: str) -> float:
-    found = asked.meant[word].get(other, 0.0)
-    if not found and word == asked.begun and len(word.encode()) >= SHORTEST_BEGINNING and other.startswith(word):
-        return BEGUN
-    return found
+def _met(asked: Asked, word: str, places: Mapping[str, tuple[float, str]]) -> tuple[float, str, str]:
+    """What the word counts in these names, in which field, and the word that it met there."""
+    found = [
+        (sureness * places[other][0], places[other][1], other)
+        for other, sureness in asked.meant[word].items()
+        if other in places
+    ]
+    if not found and word == asked.begun and len(word.encode()) >= SHORTEST_BEGINNING:
+        found = [(BEGUN * counts, field, other) for other, (counts, field) in places.items() if other.startswith(word)]
+    return max(found, default=(0.0, "title", ""))
 
 
 def _share(met: Iterable[str], all_words: Sequence[str]) -> float:

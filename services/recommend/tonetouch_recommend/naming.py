@@ -20,7 +20,7 @@ from tonetouch_runtime import Recorded, Router, Writer
 
 router = Router()
 
-Named = Literal["track", "artist", "album", "playlist"]
+Kind = Literal["track", "artist", "album", "playlist"]
 
 NAME_LETTERS = 300
 SQUEEZED_WORDS = range(2, 5)
@@ -83,7 +83,7 @@ class LineRow(SQLModel, table=True):
 
 
 @router.keeps(NameRow, WordRow, SpellingRow, hears=(TrackPublished, PlaylistCreated, PlaylistRenamed, PlaylistDeleted))
-def keep_names(facts: Sequence[Recorded[Any]], names: Writer, standing: Writer, spellings: Writer) -> None:
+def keep_names(facts: Sequence[Recorded[Any]], names: Writer, occurring: Writer, spellings: Writer) -> None:
     """Each name with the words it is found by."""
     found = dict[str, dict[str, Any]]()
     for fact in facts:
@@ -100,7 +100,7 @@ def keep_names(facts: Sequence[Recorded[Any]], names: Writer, standing: Writer, 
     stands = {of: words_of(row) for of, row in found.items()}
     together = {of: squeezed(words_of_name(row["name"])) for of, row in found.items()}
     pairs = [(word, of) for of, own in stands.items() for word in dict.fromkeys([*own, together[of]]) if word]
-    standing.insert_new([{"word": word.encode("utf-8", "replace"), "subject": of} for word, of in pairs])
+    occurring.insert_new([{"word": word.encode("utf-8", "replace"), "subject": of} for word, of in pairs])
     spellings.insert_new(list(_spellings(word for own in stands.values() for word in own)))
 
 
@@ -117,7 +117,7 @@ def keep_lines(facts: Sequence[Recorded[EmbeddingDone]], lines: Writer) -> None:
     )
 
 
-def subject(kind: Named, id: str) -> str:  # noqa: A002 (it is one)
+def subject(kind: Kind, id: str) -> str:  # noqa: A002 (it is one)
     """What a name is the name of."""
     return f"{kind}:{id}"
 
@@ -142,7 +142,7 @@ def _of_track(track: TrackPublished) -> list[dict[str, Any]]:
     return [row for row in rows if row["name"]]
 
 
-def _row(kind: Named, id: str, name: str) -> dict[str, Any]:  # noqa: A002 (it is one)
+def _row(kind: Kind, id: str, name: str) -> dict[str, Any]:  # noqa: A002 (it is one)
     blank = dict.fromkeys(("by", "of", "track_id", "artist_id", "album_id", "owner"))
     return {"subject": subject(kind, id), "name": _cut(name), "key": name_key(name), **blank}
 

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     BindParameter,
     Boolean,
+    ColumnElement,
     CompoundSelect,
     Integer,
     LargeBinary,
@@ -27,14 +28,14 @@ from sqlalchemy import (
 
 from tonetouch_recommend.learning import EmbeddingRow, ShelfRow
 from tonetouch_recommend.lexical import SHORTEST_BEGINNING
-from tonetouch_recommend.naming import LineRow, NameRow, SpellingRow, WordRow
+from tonetouch_recommend.naming import Kind, LineRow, NameRow, SpellingRow, WordRow, subject
 from tonetouch_runtime import Floor
 
 MOST_NAMES: Final = 32
 """Names of one word that are looked at; a word that stands in more is common."""
 MOST_LINES: Final = 64
 MOST_SPELLINGS: Final = 256
-MOST_OF_BOTH: Final = 2_000
+MOST_OF_BOTH: Final = 1_000
 """Names with one common word of which it is looked whether another stands in them too."""
 _AFTER: Final = b"\xff"
 """In no UTF-8 text: what begins with a key lies between it and the key with this behind it."""
@@ -64,14 +65,14 @@ class Occurrences(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, lists={**self.lists, **lists})
 
 
-async def occurrences_of(words: Sequence[str], key: bytes, together: str, floor: Floor) -> Occurrences:
-    """Where these words stand; the last of them is also looked up as a beginning, and so is the key of the whole."""
+async def occurrences_of(words: Sequence[str], key: bytes, together: str, kind: Kind, floor: Floor) -> Occurrences:
+    """In which names of this kind these words occur, the last also as a beginning, and which begin with the key."""
     exact, last = [*words, together or words[0]], words[-1].encode()
-    values = _words(exact) | {"low": last, "high": _after(last), "key": key, "after": _after(key)}
+    values = _words(exact) | _of_kind(kind) | {"low": last, "high": _after(last), "key": key, "after": _after(key)}
     statement = _named(floor.tables.live(WordRow), floor.tables.live(NameRow), len(exact))
     slots = dict[int, list[str]]()
-    for slot, subject in await floor.read.look(statement, values):
-        slots.setdefault(slot, []).append(subject)
+    for slot, name in await floor.read.look(statement, values):
+        slots.setdefault(slot, []).append(name)
     count = len(words)
     return Occurrences(
         lists={word: slots[place] for place, word in enumerate(words) if place in slots},
@@ -80,20 +81,20 @@ async def occurrences_of(words: Sequence[str], key: bytes, together: str, floor:
     )
 
 
-async def others_occurring(words: Sequence[str], floor: Floor) -> dict[str, list[str]]:
-    """Where these words stand, and nothing else."""
+async def others_occurring(words: Sequence[str], kind: Kind, floor: Floor) -> dict[str, list[str]]:
+    """In which names of this kind these words occur, and nothing else."""
     found: dict[str, list[str]] = {word: [] for word in words}
     statement = _occurring(floor.tables.live(WordRow), len(words))
-    for slot, subject in await floor.read.look(statement, _words(words)):
-        found[words[slot]].append(subject)
+    for slot, name in await floor.read.look(statement, _words(words) | _of_kind(kind)):
+        found[words[slot]].append(name)
     return found
 
 
-async def of_both(first: str, second: str, floor: Floor) -> list[str]:
-    """Names that two common words stand in."""
+async def of_both(first: str, second: str, kind: Kind, floor: Floor) -> list[str]:
+    """Names of this kind that two common words occur in."""
     both = _both(floor.tables.live(WordRow))
-    rows = await floor.read.look(both, {"first": first.encode(), "second": second.encode()})
-    return [subject for (subject,) in rows]
+    rows = await floor.read.look(both, {"first": first.encode(), "second": second.encode(), **_of_kind(kind)})
+    return [name for (name,) in rows]
 
 
 async def spelled(keys: Iterable[str], floor: Floor) -> set[str]:
@@ -118,7 +119,7 @@ async def names_of(subjects: Sequence[str], floor: Floor) -> dict[str, Name]:
     columns = [column.name for column in named.selected_columns]
     rows = await floor.read.look(named, {"subjects": list(subjects)})
     found = {row[0]: dict(zip(columns, row, strict=True)) for row in rows}
-    return {subject: found[subject] for subject in subjects if subject in found}
+    return {one: found[one] for one in subjects if one in found}
 
 
 async def with_tracks(
@@ -163,16 +164,20 @@ def _words(words: Sequence[str]) -> dict[str, bytes]:
     return {f"word{place}": word.encode() for place, word in enumerate(words)}
 
 
+def _of_kind(kind: Kind) -> dict[str, str]:
+    return {"from": subject(kind, ""), "to": subject(kind, "\U0010ffff")}
+
+
 def _bytes(name: str, *, expanding: bool = False) -> BindParameter[Any]:
     return bindparam(name, type_=LargeBinary(), expanding=expanding)
 
 
 @functools.cache
 def _named(words: Table, names: Table, count: int) -> CompoundSelect[Any]:
-    longer = words.c.word > _bytes("low"), words.c.word < _bytes("high")
+    longer = words.c.word > _bytes("low"), words.c.word < _bytes("high"), _between(words)
     begun = select(words.c.subject).where(*longer).order_by(words.c.word)
     called = names.c.key.between(_bytes("key"), _bytes("after"))
-    whole = select(names.c.subject).where(called).order_by(names.c.key, names.c.subject)
+    whole = select(names.c.subject).where(called, _between(names)).order_by(names.c.key, names.c.subject)
     exact = [_of_word(words, f"word{place}") for place in range(count)]
     return union_all(*(_slot(place, part) for place, part in enumerate((*exact, begun, whole))))
 
@@ -183,7 +188,11 @@ def _occurring(words: Table, count: int) -> CompoundSelect[Any]:
 
 
 def _of_word(words: Table, name: str) -> Select[Any]:
-    return select(words.c.subject).where(words.c.word == _bytes(name)).order_by(words.c.subject)
+    return select(words.c.subject).where(words.c.word == _bytes(name), _between(words)).order_by(words.c.subject)
+
+
+def _between(table: Table) -> ColumnElement[bool]:
+    return table.c.subject.between(bindparam("from", type_=String()), bindparam("to", type_=String()))
 
 
 def _slot(place: int, part: Select[Any]) -> Select[Any]:
@@ -229,17 +238,17 @@ def _tracks_of(names: Table, shelf: Table, column: str) -> Select[Any]:
 
 @functools.cache
 def _passages(embeddings: Table) -> Select[Any]:
-    sung = _of_kind(embeddings, "lyrics")
+    sung = _texts(embeddings, "lyrics")
     return select(embeddings.c.track_id, embeddings.c.passage, embeddings.c.text).where(*sung)
 
 
 @functools.cache
 def _described(embeddings: Table) -> Select[Any]:
-    described = _of_kind(embeddings, "description")
+    described = _texts(embeddings, "description")
     columns = (embeddings.c.track_id, embeddings.c.text, embeddings.c.model, embeddings.c.vector)
     return select(*columns).where(*described, embeddings.c.model == bindparam("model", type_=String()))
 
 
-def _of_kind(embeddings: Table, kind: str) -> tuple[Any, Any]:
+def _texts(embeddings: Table, kind: str) -> tuple[Any, Any]:
     tracks = bindparam("tracks", type_=String(), expanding=True)
     return embeddings.c.track_id.in_(tracks), embeddings.c.kind == kind

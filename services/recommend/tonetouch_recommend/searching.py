@@ -62,7 +62,7 @@ async def search_tracks(command: SearchTracks, floor: Floor) -> Results:
     await floor.get(Indexes).settled("track")
     asked = msgspec.structs.replace(command, query=text)
     means = _MEANT & set(command.kinds) and _says_something(text)
-    vector = await _meaning(text, floor) if means else None
+    vector = await meaning(text, floor) if means else None
     found = await find(asked, vector, floor)
     return msgspec.structs.replace(found, reason=BY_LETTERS_ALONE) if means and vector is None else found
 
@@ -72,11 +72,12 @@ async def find(command: SearchTracks, vector: Vector | None, floor: Floor) -> Re
     near = [] if vector is None else await nearest(command, vector, floor)
     lettered = await spotted(command, floor)
     cosines = {} if vector is None else await _cosines(lettered, vector, floor)
-    shown = page_of(fused(map(_ranked, lettered), near, cosines), command.limit, command.cursor)
+    shown = page_of(fused(map(by_letters, lettered), near, cosines), command.limit, command.cursor)
     texts = await passages_of([(one.id, one.passage) for one in shown.ranked if one.passage is not None], floor)
     names = await _names(shown.ranked, lettered, floor)
-    asked = words(command.query)
-    items = tuple(_found(one, names, texts, asked) for one in shown.ranked)
+    quoting = {(one.id, one.passage) for one in map(by_letters, lettered) if one.where == "lyrics"}
+    asked = words(command.query) if quoting else ()
+    items = tuple(_found(one, names, texts, asked if (one.id, one.passage) in quoting else ()) for one in shown.ranked)
     return Results(items=items, next_cursor=shown.next_cursor, reason=None if items else _why_nothing(command))
 
 
@@ -139,7 +140,7 @@ def _says_something(text: str) -> bool:
     return any(letter.isalnum() or unicodedata.category(letter) == "So" for letter in text)
 
 
-async def _meaning(text: str, floor: Floor) -> Vector | None:
+async def meaning(text: str, floor: Floor) -> Vector | None:
     """The vector of a question in the model of the indexes; None where that model cannot be asked (any more)."""
     # What a person types is theirs: the answer is shared with nobody and the text is kept nowhere.
     whose = Whose(feature=FEATURE, subject="search", share=False, keep_input=False)
@@ -159,7 +160,7 @@ async def _meaning(text: str, floor: Floor) -> Vector | None:
 async def _cosines(lettered: Sequence[Spotted], vector: Vector, floor: Floor) -> dict[str, float]:
     """How near the descriptions of these tracks lie: exactly, however deep they lie in the index."""
     tracks = floor.get(Indexes).collections.tracks
-    ids = list(dict.fromkeys(_ranked(one).id for one in lettered if one.subject.startswith("track:")))
+    ids = list(dict.fromkeys(by_letters(one).id for one in lettered if one.subject.startswith("track:")))
     rows = await described_by(ids, tracks.model, floor)
     asked, found = tracks.unit(vector), dict[str, float]()
     for track_id, row in rows.items():
@@ -176,7 +177,8 @@ async def _names(shown: Sequence[Ranked], lettered: Sequence[Spotted], floor: Fl
     return known | await names_of([of for of in others if of not in known], floor)
 
 
-def _ranked(one: Spotted) -> Ranked:
+def by_letters(one: Spotted) -> Ranked:
+    """What was spotted as it is ranked."""
     kind, _, own = one.subject.partition(":")
     return Ranked(own, one.score, one.where, one.passage, cast(FoundKind, kind))
 
@@ -198,7 +200,7 @@ def _found(one: Ranked, names: Mapping[str, Name], texts: Mapping[Place, str], a
         id=one.id,
         name=name.get("name"),
         by=name.get("by"),
-        sung=sung_at(asked, text) if text else None,
+        sung=sung_at(asked, text) if text and asked else None,
     )
 
 

@@ -24,7 +24,7 @@ from tonetouch_recommend.lexical import (
     sung_share,
     weight,
 )
-from tonetouch_recommend.naming import squeezed, subject
+from tonetouch_recommend.naming import Kind, squeezed, subject
 from tonetouch_recommend.occurring import (
     Name,
     Occurrences,
@@ -44,7 +44,9 @@ MOST_WORDS: Final = 10
 MOST_MISSPELT: Final = 3
 MOST_MEANT: Final = 6
 """Words that a misspelt one may mean."""
-MOST_READ: Final = 40
+NAME_WORDS: Final = 4
+"""Words of a question that may all be common and a name all the same; more of them are a sentence."""
+MOST_READ: Final = 32
 """Names and passages that are compared with the question."""
 LEAST: Final = 0.15
 """Below it a name has next to nothing of what was asked."""
@@ -52,6 +54,7 @@ LINE: Final = 0.95
 """What a line is worth that is sung just so: a little less than a name that is the same."""
 
 
+_KINDS: Final[tuple[Kind, ...]] = ("track", "artist", "album", "playlist")
 _HAVE_TRACKS: Final[Mapping[str, Literal["artist_id", "album_id"]]] = {"artist": "artist_id", "album": "album_id"}
 
 
@@ -68,8 +71,8 @@ class Spotted(msgspec.Struct, frozen=True):
 async def spotted(command: SearchTracks, floor: Floor) -> list[Spotted]:
     """What the question names or quotes and its asker may be shown, the likeliest first; equal ones by id."""
     found = list[Spotted]()
-    if set(command.kinds) - {"lyrics"}:
-        found += await _names(command.query, floor)
+    for kind in (kind for kind in _KINDS if f"{kind}s" in command.kinds):
+        found += await _names(command.query, kind, floor)
     if "lyrics" in command.kinds:
         found += await _lines(command.query, floor)
     wanted = [one for one in found if _is_wanted(one, command)]
@@ -101,15 +104,15 @@ async def _without_tracks(subjects: Sequence[str], command: SearchTracks, floor:
     return gone
 
 
-async def _names(text: str, floor: Floor) -> list[Spotted]:
+async def _names(text: str, kind: Kind, floor: Floor) -> list[Spotted]:
     typed = list(dict.fromkeys(words_of_name(text)[:MOST_WORDS]))
     if not typed:
         return []
     key, together = name_key(text), squeezed(typed)
-    occurring = await occurrences_of(typed, key, together, floor)
+    occurring = await occurrences_of(typed, key, together, kind, floor)
     meant = await _meant([word for word in typed if word not in occurring.lists], occurring, floor)
     if others := list(dict.fromkeys(other for found in meant.values() for other in found)):
-        occurring = occurring.with_others(await others_occurring(others, floor))
+        occurring = occurring.with_others(await others_occurring(others, kind, floor))
     asked = Asked(
         key=key,
         together=together,
@@ -117,10 +120,7 @@ async def _names(text: str, floor: Floor) -> list[Spotted]:
         meant={word: {word: 1.0, **meant.get(word, {})} for word in typed},
         begun=typed[-1],
     )
-    likely = _likely(asked, occurring)
-    if len(typed) > 1 and all(map(occurring.is_common, typed)):
-        *_, first, second = sorted(typed, key=len)
-        likely += [name for name in await of_both(first, second, floor) if name not in likely]
+    likely = await _likely(asked, occurring, kind, floor)
     found = ((name, likeness(asked, _named(name))) for name in (await names_of(likely, floor)).values())
     return [Spotted(name["subject"], how.score, how.field, name) for name, how in found if how.score >= LEAST]
 
@@ -139,21 +139,29 @@ async def _meant(unknown: Sequence[str], occurring: Occurrences, floor: Floor) -
     return meant
 
 
-def _likely(asked: Asked, occurring: Occurrences) -> list[str]:
+async def _likely(asked: Asked, occurring: Occurrences, kind: Kind, floor: Floor) -> list[str]:
     """The names that may have enough of the question, first those that have most of it."""
-    total = sum(asked.weights.values())
-    has = dict.fromkeys(occurring.whole, 2 * total)
+    total, common = sum(asked.weights.values()), dict[str, float]()
+    has, complete = dict.fromkeys(occurring.whole, 2 * total), set(occurring.whole)
     for word, weighs in asked.weights.items():
         sure = dict.fromkeys(occurring.begun if word == asked.begun else (), BEGUN)
         for other, sureness in asked.meant[word].items():
-            for name in occurring.lists.get(other, ()):
-                sure[name] = max(sure.get(name, 0.0), sureness)
+            sure |= dict.fromkeys(occurring.lists.get(other, ()), sureness)
         for name, sureness in sure.items():
             has[name] = has.get(name, 0.0) + weighs * sureness
-    # A name that a common word stands in may be none of those that were looked at.
-    unseen = sum(weighs for word, weighs in asked.weights.items() if occurring.is_common(word))
-    enough = [name for name, weighs in has.items() if weighs + unseen >= total * LEAST**0.5]
-    return sorted(enough, key=lambda name: (-has[name], name))[:MOST_READ]
+        if full := [other for other in asked.meant[word] if occurring.is_common(other)]:
+            common[full[0]] = weighs * asked.meant[word][full[0]]
+        else:
+            complete.update(sure)
+    if len(common) > 1 and len(asked.weights) <= NAME_WORDS:
+        first, second = sorted(common, key=len)[-2:]
+        for name in await of_both(first, second, kind, floor):
+            has[name] = max(has.get(name, 0.0), common[first] + common[second])
+            complete.add(name)
+    # A common word may occur in a name that was found by another one, and not be seen among the names looked at.
+    unseen, enough = sum(common.values()), total * LEAST**0.5
+    likely = [name for name, weighs in has.items() if weighs + (unseen if name in complete else 0.0) >= enough]
+    return sorted(likely, key=lambda name: (-has[name], name))[:MOST_READ]
 
 
 def _named(name: Name) -> Named:
