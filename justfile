@@ -56,6 +56,11 @@ bench *ARGS:
 economics *ARGS:
     @python -m tests.economics "$@"
 
+# Ask how good what is recommended, found and recognised is; `--only listeners|searches|sounds`, `--listeners N`.
+[group('test')]
+evaluate *ARGS:
+    @python -m tests.evaluation "$@"
+
 # Check style, types, borders between packages, and that generated files are up to date.
 [group('check')]
 check:

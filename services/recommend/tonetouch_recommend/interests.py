@@ -9,9 +9,8 @@ now. An interest that is under 5 % of the profile is none; nor is one that has n
 it would have been, were it still one.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from datetime import timedelta
-from itertools import pairwise
 from typing import Final
 
 import msgspec
@@ -35,9 +34,14 @@ SITTING: Final = timedelta(minutes=30)
 """A longer pause ends a sitting."""
 LEFT: Final = 0.02
 """An interest is left when, were it alive, the chance of not being touched for as long would be below this."""
+TOUCHES: Final = 0.25
+"""The share of a sitting from which on it touched an interest: a track that came by among others does not."""
 _ROUNDS: Final = 2
+_MOST_OPEN: Final = 24  # while they form: there is more to a history than what is alive of it
 _LOOKED_AT: Final = 100
 _NEIGHBOUR: Final = 2
+_DIFFERS: Final = 0.35
+_TINY: Final = 2
 _LEAST_REPEL: Final = 0.05
 _HALF_REPELLED: Final = 1.2  # two skips
 
@@ -117,7 +121,7 @@ def _interests(newest_first: Sequence[Signal], vectors: Mapping[str, Vector]) ->
         return ()
     places = np.array([vectors[track] for track in order], dtype=np.float64)
     long, now = (np.array([by[track] for track in order]) for by in (profile, session))
-    groups = _alive(_grouped(places, long), long, [touched[track] for track in order], _sittings(newest_first))
+    groups = _alive(_grouped(places, long), long, order, _sittings(newest_first, profile))
     found = [_interest(group, order, places, (long, now), groups, touched) for group in groups]
     return tuple(sorted(found, key=lambda one: (-one.weight, one.medoid)))
 
@@ -131,28 +135,43 @@ def _touched(newest_first: Sequence[Signal], liked: Mapping[str, float]) -> dict
     return touched
 
 
-def _sittings(newest_first: Sequence[Signal]) -> list[str]:
-    """When each sitting began in which something was liked, newest first."""
-    liked = [signal.at for signal in newest_first if weight(signal) > 0]
-    begins = [late for late, early in pairwise(liked) if moment(late) - moment(early) > SITTING]
-    return [*begins, *liked[-1:]]
+def _sittings(newest_first: Sequence[Signal], liked: Mapping[str, float]) -> list[list[str]]:
+    """What was liked in each sitting, oldest first; sittings in which nothing was are left out."""
+    found, before = list[list[str]](), None
+    for signal in reversed(newest_first):
+        if signal.track_id in liked and weight(signal) > 0:
+            at = moment(signal.at)
+            if before is None or at - before > SITTING:
+                found.append([])
+            found[-1].append(signal.track_id)
+            before = at
+    return found
 
 
 def _grouped(places: Matrix, weights: Matrix) -> list[NDArray[np.intp]]:
-    """The rows of each group, by one pass in the order given and two that put every row to its nearest group."""
-    sums = _gathered(places, weights)
-    nearest = np.zeros(len(places), dtype=np.intp)
+    """The rows of each group: by one pass in the order given, then all go to the nearest group, if one is near."""
+    joins = _joins(places)
+    sums = _gathered(places, weights, joins)
+    groups = _rows(places, sums, joins)
     for _ in range(_ROUNDS):
-        nearest = np.argmax(places @ _units(sums).T, axis=1)
-        sums = np.array([_sum(places, weights, rows) for rows in _rows(nearest)])
-        sums = _merged(sums, MERGES)
-    nearest = np.argmax(places @ _units(sums).T, axis=1)
-    return _rows(nearest)
+        sums = _without_tiny(np.array([_sum(places, weights, rows) for rows in groups]), groups, joins)
+        groups = _rows(places, _merged(sums, MERGES), joins)
+    return groups
 
 
-def _gathered(places: Matrix, weights: Matrix) -> Matrix:
-    """One pass: join the nearest group or begin one; of nine the two nearest become one."""
-    joins, sums, units = _joins(places), places[:0], places[:0]
+def _without_tiny(sums: Matrix, groups: Sequence[NDArray[np.intp]], joins: float) -> Matrix:
+    """The sums without those of one or two rows that would join another group: they began before it was there."""
+    units, kept = _units(sums), list(range(len(sums)))
+    for tiny in sorted(kept, key=lambda group: (len(groups[group]), group)):
+        others = [group for group in kept if group != tiny]
+        if len(groups[tiny]) <= _TINY and others and float((units[others] @ units[tiny]).max()) >= joins:
+            kept = others
+    return np.asarray(sums[kept])
+
+
+def _gathered(places: Matrix, weights: Matrix, joins: float) -> Matrix:
+    """One pass: join the nearest group or begin one. Where there are too many, the one that weighs least is let go."""
+    sums, units = places[:0], places[:0]
     for place, share in zip(places, weights, strict=True):
         cosines = units @ place
         nearest = int(np.argmax(cosines)) if len(cosines) else 0
@@ -161,8 +180,8 @@ def _gathered(places: Matrix, weights: Matrix) -> Matrix:
             units[nearest] = sums[nearest] / np.linalg.norm(sums[nearest])
             continue
         sums = np.vstack([sums, share * place])
-        if len(sums) > MOST_INTERESTS:
-            sums = _joined(sums, *_nearest_two(sums)[1:])
+        if len(sums) > _MOST_OPEN:
+            sums = np.delete(sums, np.argmin(np.linalg.norm(sums, axis=1)), axis=0)
         units = _units(sums)
     return _merged(sums, MERGES)
 
@@ -170,15 +189,20 @@ def _gathered(places: Matrix, weights: Matrix) -> Matrix:
 def _joins(places: Matrix) -> float:
     """The cosine from which on two tracks are of one interest.
 
-    Some models put all texts near each other. So it lies half way between how near this listener's tracks are to each
-    other at large and how near each is to its second neighbour; looked at are the last hundred of them.
+    Some models put all texts near each other. So it lies a third of the way from how near this listener's tracks are
+    to each other at large to how near each is to its second neighbour; looked at are the last hundred of them. Where
+    the two hardly differ there is but one interest.
     """
     some = places[-_LOOKED_AT:]
-    if len(some) <= _NEIGHBOUR + 1:
+    number = len(some)
+    if number <= _NEIGHBOUR + 1:
         return JOINS
     cosines = some @ some.T
     neighbour = float(np.median(np.sort(cosines, axis=1)[:, -1 - _NEIGHBOUR]))
-    return min(MERGES, max(JOINS, (float(cosines.mean()) + neighbour) / 2))
+    large = float(cosines.sum() - number) / (number * (number - 1))
+    if neighbour - large < _DIFFERS * (1 - large):
+        return JOINS
+    return min(MERGES, max(JOINS, large + (neighbour - large) / 3))
 
 
 def _merged(sums: Matrix, nearer_than: float) -> Matrix:
@@ -207,8 +231,11 @@ def _units(sums: Matrix) -> Matrix:
     return np.asarray(sums / np.where(lengths == 0.0, 1.0, lengths))
 
 
-def _rows(nearest: NDArray[np.intp]) -> list[NDArray[np.intp]]:
-    return [np.flatnonzero(nearest == group) for group in np.unique(nearest)]
+def _rows(places: Matrix, sums: Matrix, joins: float) -> list[NDArray[np.intp]]:
+    cosines = places @ _units(sums).T
+    nearest = np.where(cosines.max(axis=1) >= joins, np.argmax(cosines, axis=1), -1)
+    groups = [np.flatnonzero(nearest == group) for group in range(len(sums)) if np.any(nearest == group)]
+    return groups or [np.arange(len(places))]
 
 
 def _sum(places: Matrix, weights: Matrix, rows: NDArray[np.intp]) -> Matrix:
@@ -216,23 +243,29 @@ def _sum(places: Matrix, weights: Matrix, rows: NDArray[np.intp]) -> Matrix:
 
 
 def _alive(
-    groups: Sequence[NDArray[np.intp]], weights: Matrix, touched: Sequence[str], sittings: Sequence[str]
+    groups: Sequence[NDArray[np.intp]], weights: Matrix, order: Sequence[str], sittings: Sequence[Sequence[str]]
 ) -> list[NDArray[np.intp]]:
-    """The groups that are still interests; the strongest always is."""
-    total = float(weights.sum())
-    shares = [float(weights[rows].sum()) / total for rows in groups]
-    strongest = max(shares)
-    return [
+    """The groups that are still interests; where none is, the one that was touched last: the newest row is in it."""
+    least = LEAST_SHARE * float(weights.sum())
+    alive = [
         rows
-        for rows, share in zip(groups, shares, strict=True)
-        if share == strongest
-        or (share >= LEAST_SHARE and not _is_left(share, max(touched[row] for row in rows), sittings))
+        for rows in sorted(groups, key=lambda rows: -float(weights[rows].sum()))
+        if float(weights[rows].sum()) >= least and not _is_left({order[row] for row in rows}, sittings)
     ]
+    return alive[:MOST_INTERESTS] or [max(groups, key=lambda rows: int(rows.max()))]
 
 
-def _is_left(share: float, at: str, sittings: Sequence[str]) -> bool:
-    """Whether so many sittings passed it by that chance does not explain it."""
-    return bool((1 - share) ** sum(began > at for began in sittings) < LEFT)
+def _is_left(tracks: Set[str], sittings: Sequence[Sequence[str]]) -> bool:
+    """Whether so many sittings have passed it by since it was touched last that chance does not explain it.
+
+    How likely a sitting touches it is judged by the sittings up to then (as one would after two more that did not).
+    """
+    touched = [sum(track in tracks for track in sitting) >= TOUCHES * len(sitting) for sitting in sittings]
+    last = max((place for place, is_touched in enumerate(touched) if is_touched), default=None)
+    if last is None:  # a little of it here and there: that is a habit, too
+        return False
+    likely = sum(touched) / (last + 3)
+    return bool((1 - likely) ** (len(touched) - 1 - last) < LEFT)
 
 
 def _interest(
