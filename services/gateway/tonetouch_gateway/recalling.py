@@ -76,7 +76,7 @@ class ReplayedList(BaseModel):
 async def list_served_lists(
     ask: Ask,
     user: Identified,
-    surface: Annotated[str | None, Query(max_length=64, description="Only lists of this kind.")] = None,
+    surface: Annotated[str | None, Query(pattern=ID_PATTERN, description="Only lists of this kind.")] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Listing[ServedList]:

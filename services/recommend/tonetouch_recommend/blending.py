@@ -67,7 +67,7 @@ async def make_alchemy(recipe: Recipe, floor: Floor) -> Made:
 
 async def _around(start: Start, recipe: Recipe, floor: Floor) -> list[Hit]:
     # Far more than are wanted: much of it may lie within a radius.
-    return best_of(await nearest(start.vectors, recipe, floor, most=LARGEST_LIMIT))
+    return best_of(await nearest(start.vectors, recipe, floor, most=LARGEST_LIMIT, with_vectors=True))
 
 
 def _parted(
@@ -76,7 +76,8 @@ def _parted(
     """What was found outside the radii, and what lies within one."""
     cosines, near = radii(away, added), dict[str, Hit]()
     for hit in (hit for hits in found for hit in hits):
-        if hit.vector is not None and is_too_near(hit.vector, away, cosines):
+        assert hit.vector is not None, "it was asked for"
+        if is_too_near(hit.vector, away, cosines):
             near[hit.id] = hit
     why = "too near to what is subtracted"
     weighed = [Weighed(track_id=TrackId(hit.id), score=round(hit.score, 6), passed_over=why) for hit in near.values()]

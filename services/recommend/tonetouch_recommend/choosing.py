@@ -37,14 +37,25 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 
 
 async def nearest(
-    vectors: Sequence[Vector], recipe: Recipe, floor: Floor, *, where: Iterable[Term] = (), most: int | None = None
+    vectors: Sequence[Vector],
+    recipe: Recipe,
+    floor: Floor,
+    *,
+    where: Iterable[Term] = (),
+    most: int | None = None,
+    with_vectors: bool = False,
 ) -> list[list[Hit]]:
-    """For each vector the tracks near it that the recipe lets pass, nearest first, with vectors and payload."""
+    """For each vector the tracks near it that the recipe lets pass, nearest first, with their payload."""
     indexes, conditions = floor.get(Indexes), (*recipe.where, *where)
     limit = min(LARGEST_LIMIT, MORE * recipe.limit if most is None else most)
     return [
         await indexes.engine.query(
-            indexes.collections.tracks, vector, limit=limit, where=conditions, exclude=recipe.out, with_vectors=True
+            indexes.collections.tracks,
+            vector,
+            limit=limit,
+            where=conditions,
+            exclude=recipe.out,
+            with_vectors=with_vectors,
         )
         for vector in vectors
     ]

@@ -131,6 +131,7 @@ class _Costs:
                 self.between[one][other] = self.between[other][one] = cost
         self.artists = [song.artist_id for song in songs]
         self.has_clashes = len(set(self.artists)) < self.size
+        self.has_arc = has_arc
         self.at = _arc(songs) if has_arc else [[0.0] * self.size for _ in songs]
 
     def clashes(self, order: Sequence[int], start: int, end: int) -> float:
@@ -191,8 +192,9 @@ def _gain(order: Sequence[int], start: int, end: int, costs: _Costs) -> float:
         gain += between[order[start - 1]][first] - between[order[start - 1]][last]
     if end < len(order):
         gain += between[last][order[end]] - between[first][order[end]]
-    mirror = start + end - 1
-    gain += sum(at[order[place]][place] - at[order[place]][mirror - place] for place in range(start, end))
+    if costs.has_arc:
+        mirror = start + end - 1
+        gain += sum(at[order[place]][place] - at[order[place]][mirror - place] for place in range(start, end))
     if gain > 1e-9 and costs.has_clashes:
         turned = [*order[:start], *order[start:end][::-1], *order[end:]]
         around = (start - APART, end + APART)

@@ -41,7 +41,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, eq=False):
 async def start_of(about: str, floor: Floor) -> Start:
     """The start that ``kind:subject`` names. Raises Refused where it is none, or nothing is known by that name."""
     kind, _, subject = about[:LONGEST].partition(":")
-    subject = subject.strip()
+    subject = " ".join(subject.split())
     if not subject or (kind in ("track", "artist") and not is_entity_id(subject)):
         raise Refused("invalid", f"'{about[:LONGEST]}' is nothing to start from.", _HOW)
     match kind:

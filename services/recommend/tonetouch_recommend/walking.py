@@ -54,7 +54,7 @@ async def make_path(recipe: Recipe, floor: Floor) -> Made:
     """From the first seed to the second."""
     start, end = [await start_of_track(seed.about.partition(":")[2], floor) for seed in recipe.seeds]
     points = points_between(start.vectors[0], end.vectors[0], recipe.limit - 2)
-    found = await nearest(points, recipe, floor, most=NEAR)
+    found = await nearest(points, recipe, floor, most=NEAR, with_vectors=True)
     ends = await _ends(start, end, floor)
     stops = way(*ends, points, [[_stop(hit) for hit in hits] for hits in found])
     songs = [Song(track_id=stop.track_id, artist_id=stop.artist_id) for stop in stops]
