@@ -107,6 +107,13 @@ async def test_input_and_answer_lie_beside_each_other(client: Connected) -> None
     )
 
 
+async def test_a_model_that_is_named_is_no_other_question(client: Connected) -> None:
+    """Where the route gives the same model anyway, its answer is there already."""
+    [first] = await client.ai.embed(the_same(), TEST)
+    [again] = await client.ai.embed(the_same(), TEST, model=first.model)
+    assert (again.cache, again.model, client.provider.calls) == ("exact_hit", first.model, 1)
+
+
 async def test_an_input_need_not_be_kept(client: Connected) -> None:
     """The answer is shared all the same, and no row names an input that is not there."""
     await client.ai.embed(the_same(), msgspec.structs.replace(TEST, keep_input=False))

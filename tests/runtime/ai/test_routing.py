@@ -305,6 +305,17 @@ def test_embeddings_never_change_their_model_by_themselves() -> None:
         routes.choose(Embeddings(texts=("a", "word " * 9_000)), feature="ingest.embed", available=EVERY)
 
 
+def test_one_model_can_be_asked_for_by_its_name() -> None:
+    """Whatever the route prefers: what is compared with vectors that are there has to be of their model, or is not."""
+    routes, question = Routes.load(embedded=EMBEDDED), Embeddings(texts=("a",))
+    assert routes.choose(question, feature="search", available=EVERY).target.name == "bge-m3"
+    assert routes.choose(question, feature="search", available=EVERY, model="words@1").target.name == "local-embeddings"
+    with pytest.raises(AIUnavailable, match="TONETOUCH_CLOUDFLARE_ACCOUNT"):
+        routes.choose(question, feature="search", available={"local"}, model="@cf/baai/bge-m3")
+    with pytest.raises(AIUnavailable, match="no target of the model gone@1"):
+        routes.choose(question, feature="search", available=EVERY, model="gone@1")
+
+
 def test_the_file_may_change_an_embedded_target(tmp_path: Path) -> None:
     """A measured quality, say; the rest stays what the engine says."""
     routes = read(tmp_path, SMALL + "[targets.local-chat]\nquality = 0.8\n")
