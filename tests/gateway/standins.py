@@ -31,7 +31,7 @@ from tonetouch_contracts.finding import (
     TuneRadio,
 )
 from tonetouch_contracts.identity import ContentHash, TrackId, UserId
-from tonetouch_contracts.message import Event, Page
+from tonetouch_contracts.message import Done, Event, Page
 from tonetouch_contracts.play import PlayRecorded, PlayTaken, RecordPlay
 from tonetouch_contracts.serving import (
     ListServed,
@@ -44,6 +44,7 @@ from tonetouch_contracts.serving import (
 from tonetouch_contracts.track import (
     Accepted,
     ListTracks,
+    RelateTrack,
     ShowTrack,
     TrackUploaded,
     TrackView,
@@ -88,6 +89,7 @@ class Services:
         catalog.answers(UploadTrack)(self._upload)
         catalog.answers(ShowTrack)(self._show_track)
         catalog.answers(ListTracks)(self._list_tracks)
+        catalog.answers(RelateTrack)(self._relate)
         catalog.answers(RecordPlay)(self._play)
         self.library.answer(catalog, self._note)
         ingest.answers(ShowIngest)(self._show_ingest)
@@ -167,6 +169,11 @@ class Services:
         end = start + command.limit
         more = encode_cursor(end) if 0 <= end < len(views) else None
         return Page(items=tuple(views[max(start, 0) : max(end, 0)]), next_cursor=more)
+
+    async def _relate(self, command: RelateTrack, floor: Floor) -> Done:
+        self._note(command)
+        await self._show_track(ShowTrack(track_id=command.track_id), floor)
+        return Done()
 
     async def _play(self, command: RecordPlay, floor: Floor) -> Answered[PlayTaken]:
         self._note(command)

@@ -8,7 +8,7 @@ import pytest
 
 from tests.gateway.standins import Installation, uploaded
 from tonetouch_contracts.identity import ContentHash, TrackId
-from tonetouch_contracts.track import Audio, Cover, ListTracks, TrackView
+from tonetouch_contracts.track import Audio, Cover, ListTracks, TrackView, VersionView
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -47,6 +47,7 @@ PUBLISHED = TrackView(
     guessed=("title", "genres"),
     uploaded_at="2026-01-01T00:00:00.000000Z",
     published_at="2026-01-02T00:00:00.000000Z",
+    versions=(VersionView(id=TrackId("live"), title="Song (live)", artist="Somebody"),),
 )
 
 
@@ -90,6 +91,7 @@ async def test_a_track_has_exactly_these_fields(published: Installation) -> None
         "published_at": "2026-01-02T00:00:00.000000Z",
         "guessed": ["title", "genre", "about"],
         "version_of": None,
+        "versions": [{"id": "live", "title": "Song (live)", "artist": "Somebody"}],
         "reason": None,
         "file_name": "song.flac",
     }

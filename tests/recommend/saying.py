@@ -9,13 +9,20 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from tonetouch_contracts.identity import ArtistId, ContentHash, JobId, PlayId, PlaylistId, TrackId, UserId, derived
+from tonetouch_contracts.feedback import FeedbackGiven, Said
+from tonetouch_contracts.identity import ArtistId, ContentHash, FeedbackId, JobId, PlayId, PlaylistId, TrackId, UserId, derived
 from tonetouch_contracts.message import Event, Positions, same_positions
 from tonetouch_contracts.play import PlayRecorded
 from tonetouch_contracts.playlist import PlaylistCreated, PlaylistDeleted, PlaylistTracksAdded, PlaylistTracksRemoved
-from tonetouch_contracts.track import Audio, TrackPublished
-from tonetouch_contracts.upload import AudioFingerprinted, DuplicateDetected, EmbeddingDone, EmbeddingKind
-from tonetouch_recommend.indexes import SOUND_MODEL
+from tonetouch_contracts.track import Audio, Relation, TrackPublished, TrackRelated
+from tonetouch_contracts.upload import (
+    AudioFingerprinted,
+    DuplicateDetected,
+    EmbeddingDone,
+    EmbeddingKind,
+    RelationRuled,
+)
+from tonetouch_recommend.indexes import PROGRESSION_MODEL, SOUND_MODEL
 from tonetouch_runtime import Log
 from tonetouch_runtime.ai.local import LocalEngines
 
@@ -31,14 +38,38 @@ def sounding(seed: int, *, near: int | None = None, apart: float = 0.1) -> bytes
     return _travelling(vector / np.linalg.norm(vector))
 
 
-def fingerprinted(name: str, vector: bytes | None, *, seconds: float = 200.0, model: str = SOUND_MODEL) -> Event:
+def fingerprinted(
+    name: str,
+    vector: bytes | None,
+    *,
+    seconds: float = 200.0,
+    model: str = SOUND_MODEL,
+    progression: bytes | None = None,
+) -> Event:
     return AudioFingerprinted(
-        track_id=track_id(name), fingerprint="AQAA", vector=vector, vector_model=model, duration_seconds=seconds
+        track_id=track_id(name),
+        fingerprint="AQAA",
+        vector=vector,
+        vector_model=model,
+        duration_seconds=seconds,
+        progression=progression,
+        progression_model=None if progression is None else PROGRESSION_MODEL,
     )
 
 
 def duplicate(name: str, of: str) -> Event:
     return DuplicateDetected(track_id=track_id(name), of=track_id(of), by="sound")
+
+
+def ruled(name: str, relation: Relation, of: str | None = None) -> Event:
+    """Ingest has taken in a person's word."""
+    return RelationRuled(track_id=track_id(name), of=None if of is None else track_id(of), relation=relation)
+
+
+def related(name: str, relation: Relation, of: str | None = None) -> Event:
+    """A person's word, as catalog says it."""
+    other = None if of is None else track_id(of)
+    return TrackRelated(track_id=track_id(name), of=other, relation=relation, reason="Heard.", said_by=UserId("admin"))
 
 
 def embedded(
@@ -96,6 +127,19 @@ def played(user: str, name: str, number: int, *, share: float = 1.0, at: str | N
         heard_seconds=200.0 * share,
         duration_seconds=200.0,
         at=at or f"2026-10-{1 + number // 24:02d}T{number % 24:02d}:00:00Z",
+    )
+
+
+def said(user: str, about: str, word: Said, number: int, *, at: str = "2026-10-01T00:00:00Z") -> FeedbackGiven:
+    """The `number`-th thing a listener says, about ``track:<name>`` or ``artist:<name>``."""
+    kind, _, name = about.partition(":")
+    subject = track_id(name) if kind == "track" else derived("artist", name)
+    return FeedbackGiven(
+        feedback_id=FeedbackId(derived("feedback", user, str(number))),
+        user_id=UserId(user),
+        about=f"{kind}:{subject}",
+        said=word,
+        at=at,
     )
 
 

@@ -29,6 +29,8 @@ from tests.recommend.saying import (
     played,
     playlist_id,
     reduced,
+    related,
+    ruled,
     say,
     sounding,
     track_id,
@@ -41,7 +43,7 @@ from tonetouch_contracts.message import Event, Positions, same_positions
 from tonetouch_recommend.app import app
 from tonetouch_recommend.gathering import PlaylistRow, PlaylistTrackRow
 from tonetouch_recommend.indexing import Indexes
-from tonetouch_recommend.learning import DirtyRow, EmbeddingRow, HeardRow, Kind, ShelfRow, SoundRow
+from tonetouch_recommend.learning import AsideRow, DirtyRow, EmbeddingRow, HeardRow, Kind, ShelfRow, SoundRow
 from tonetouch_recommend.vectors.collection import Point
 from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
 from tonetouch_runtime import Floor, Log, Misconfigured, NotNow, Settings, running
@@ -50,15 +52,19 @@ from tonetouch_runtime._clock import SystemClock
 
 Contents = Mapping[str, Mapping[str, tuple[Any, bytes]]]
 
-TABLES = (EmbeddingRow, SoundRow, ShelfRow, HeardRow, PlaylistRow, PlaylistTrackRow)
+TABLES = (EmbeddingRow, SoundRow, ShelfRow, AsideRow, HeardRow, PlaylistRow, PlaylistTrackRow)
 
 
 def story(tracks: int = 12) -> dict[str, list[Event]]:
-    """What the three streams say of some tracks, one of them a duplicate, one never published, and of two listeners."""
+    """What the three streams say of some tracks and of two listeners.
+
+    One track is a duplicate, one was never published, one was called a duplicate by a person afterwards.
+    """
     said: dict[str, list[Event]] = {"INGEST": [], "CATALOG": [], "LIBRARY": []}
     for number in range(tracks):
         name = f"tune {number}"
-        said["INGEST"].append(fingerprinted(name, sounding(number) if number % 4 else None))
+        sound, going_on = (sounding(number), sounding(100 + number)) if number % 4 else (None, None)
+        said["INGEST"].append(fingerprinted(name, sound, progression=going_on))
         *vectors, shelf = on_shelf(
             name, f"{name}: slow, {60 + number} bpm, sad", [f"{name} la la"], explicit=number > 6
         )
@@ -66,7 +72,8 @@ def story(tracks: int = 12) -> dict[str, list[Event]]:
         if number != 5:
             said["CATALOG"].append(shelf)
         said["LIBRARY"].append(played(f"user{number % 2}", name, number, share=(number % 3) / 2))
-    said["INGEST"].append(duplicate("tune 3", "tune 2"))
+    said["INGEST"] += [duplicate("tune 3", "tune 2"), ruled("tune 9", "duplicate", "tune 8")]
+    said["CATALOG"].append(related("tune 9", "duplicate", "tune 8"))
     said["LIBRARY"] += [
         created("quiet", "user0"),
         extended("quiet", "user0", "tune 1", "tune 5", "tune 2"),
@@ -141,13 +148,13 @@ async def test_the_order_of_the_streams_does_not_matter(
             for stream in order:
                 await caught_up(floor, await say(floor.log, *story()[stream]))
             kept = await rows(floor)
-            for row in kept["recommend_shelf"]:
+            for row in (*kept["recommend_shelf"], *kept["recommend_aside"]):
                 assert row.pop("published_at")  # each installation published at its own time
             lived.append((kept, await contents(floor)))
     assert lived[0] == lived[1]
-    assert len(lived[0][1]["tracks"]) == 11
-    assert len(lived[0][1]["lyrics"]) == 11
-    assert len(lived[0][1]["fingerprints"]) == 8
+    assert len(lived[0][1]["tracks"]) == 10
+    assert len(lived[0][1]["lyrics"]) == 10
+    assert len(lived[0][1]["fingerprints"]) == 2 * 7
     assert {point_id.partition(":")[0] for point_id in lived[0][1]["taste"]} == {"user0", "user1"}
     assert set(lived[0][1]["playlists"]) == {playlist_id("quiet")}
 

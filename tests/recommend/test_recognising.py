@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from tests.recommend.saying import duplicate, fingerprinted, say, sounding, track_id
+from tests.recommend.saying import duplicate, fingerprinted, ruled, say, sounding, track_id
 from tonetouch_contracts.finding import FindSounds, SoundMatches
+from tonetouch_contracts.message import Positions
 from tonetouch_runtime import Floor, Refused
 
 
@@ -120,3 +121,53 @@ async def test_a_vector_that_is_none_is_invalid(floor: Floor) -> None:
         with pytest.raises(Refused) as refused:
             await find(floor, "me", vector, 1)
         assert refused.value.problem.code == "invalid", vector
+
+
+async def test_what_goes_on_alike_is_found_without_a_cosine(floor: Floor) -> None:
+    """An instrumental sounds unlike its song, and goes on as it does; one that is near in both ways comes once."""
+    at = await say(
+        floor.log,
+        fingerprinted("song", sounding(1), progression=sounding(11)),
+        fingerprinted("stranger", sounding(2), progression=sounding(12)),
+        fingerprinted("copy", sounding(3, near=4), progression=sounding(13, near=11, apart=0.5)),
+    )
+    found = await find(floor, "me", sounding(4), at["INGEST"] + 1, progression=sounding(14, near=11, apart=0.5))
+    assert [match.track_id for match in found.items] == [track_id("copy"), track_id("song")]
+    assert [match.cosine is None for match in found.items] == [False, True]
+    own = await find(floor, "song", sounding(1), at["INGEST"] + 1, progression=sounding(11))
+    assert track_id("song") not in [match.track_id for match in own.items]
+
+
+async def test_a_short_sound_is_found_among_very_many_of_its_length(floor: Floor) -> None:
+    """By its vector where it has one, else by its length to a tenth of a second."""
+    others = [fingerprinted(f"jingle{number}", sounding(100 + number), seconds=20.0) for number in range(60)]
+    mine = [fingerprinted("mine", sounding(1), seconds=20.9), fingerprinted("bare", None, seconds=20.05)]
+    at = await say(floor.log, *others, *mine)
+    found = await find(floor, "me", sounding(2, near=1), at["INGEST"] + 1, duration_seconds=20.0)
+    assert found.items[0].track_id == track_id("mine")
+    found = await find(floor, "me", None, at["INGEST"] + 1, duration_seconds=20.05)
+    assert found.items[0].track_id == track_id("bare")
+
+
+async def test_a_person_decides_who_is_found(floor: Floor) -> None:
+    """What was called a duplicate wrongly is found again, and what a person called one is not; by both vectors."""
+    at = await say(
+        floor.log,
+        fingerprinted("song", sounding(1), progression=sounding(11)),
+        fingerprinted("copy", sounding(2, near=1), progression=sounding(12, near=11)),
+        duplicate("copy", "song"),
+    )
+    asked = sounding(3, near=1)
+    assert await names(floor, asked, at) == ["song"]
+    assert set(await names(floor, asked, await say(floor.log, ruled("copy", "version", "song")))) == {"song", "copy"}
+    assert await names(floor, asked, await say(floor.log, ruled("song", "duplicate", "copy"))) == ["copy"]
+    assert set(await names(floor, asked, await say(floor.log, ruled("song", "none")))) == {"song", "copy"}
+
+
+async def names(floor: Floor, asked: bytes, at: Positions) -> list[str]:
+    """Who is found by sound, and the same ones by how they go on."""
+    known = {track_id(name): name for name in ("song", "copy")}
+    found = await find(floor, "me", asked, at["INGEST"] + 1)
+    going_on = await find(floor, "me", sounding(99), at["INGEST"] + 1, progression=sounding(13, near=11))
+    assert {match.track_id for match in going_on.items} == {match.track_id for match in found.items}
+    return [known[match.track_id] for match in found.items]
