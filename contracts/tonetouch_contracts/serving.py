@@ -19,6 +19,13 @@ class Seed(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
 
 
+class Weight(msgspec.Struct, frozen=True, kw_only=True):
+    """A number that a list was made with, and what it is called in the way the list is made."""
+
+    name: str
+    value: float
+
+
 class Weighed(msgspec.Struct, frozen=True, kw_only=True):
     """A track that was looked at for a list, with its score (higher is better); `passed_over` says why it is not in."""
 
@@ -30,7 +37,7 @@ class Weighed(msgspec.Struct, frozen=True, kw_only=True):
 class ListServed(Event, frozen=True, kw_only=True, tag="list.served"):
     """This list was made for the listener and given to whoever asked for it in their name.
 
-    It does not say that they looked at it or heard any of it. `weights` are the numbers it was made with, by name;
+    It does not say that they looked at it or heard any of it. `weights` are the numbers it was made with;
     `model` gave the vectors and `version` is that of the way it was made: with the same of all these the same index
     gives the same `tracks`. `excluded` had to stay out (``track:<id>``, ``artist:<id>``), at most 500 of them;
     `candidates` are the best 100 of those looked at. A list that goes on is one event for each page: `continues` is
@@ -52,7 +59,7 @@ class ListServed(Event, frozen=True, kw_only=True, tag="list.served"):
     limit: int
     filters: Filters
     seeds: tuple[Seed, ...]
-    weights: dict[str, float]
+    weights: tuple[Weight, ...]
     excluded: tuple[str, ...]
     candidates: tuple[Weighed, ...]
     tracks: tuple[TrackId, ...]

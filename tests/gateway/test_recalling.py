@@ -36,7 +36,9 @@ async def test_a_list_is_explained(given: Installation) -> None:
     """Everything that is recorded of it is in the answer."""
     answer = (await given.client.get("/api/v1/me/lists/l")).json()
     hidden = {"event", "user_id"}
-    assert answer == {name: value for name, value in json.loads(SAMPLE).items() if name not in hidden}
+    said = {name: value for name, value in json.loads(SAMPLE).items() if name not in hidden}
+    weights = {weight["name"]: weight["value"] for weight in said["weights"]}
+    assert answer == {**said, "weights": weights}
     assert given.services.last(ShowServedList).list_id == "l"
 
 

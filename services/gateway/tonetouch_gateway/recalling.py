@@ -90,7 +90,8 @@ async def list_served_lists(
 async def show_served_list(list_id: ListInPath, ask: Ask, user: Identified) -> ExplainedList:
     """Why a list is as it is: its seeds, its filters, and what was passed over."""
     served = await ask(ShowServedList(user_id=user.id, list_id=list_id))
-    return ExplainedList.model_validate(msgspec.to_builtins(served))
+    weights = {weight.name: weight.value for weight in served.weights}
+    return ExplainedList.model_validate({**msgspec.to_builtins(served), "weights": weights})
 
 
 @router.get("/me/lists/{list_id}/replay", responses=documented("not_found", "conflict"))

@@ -24,6 +24,7 @@ from tonetouch_contracts.serving import (
     ServedView,
     ShowServedList,
     Weighed,
+    Weight,
 )
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.recipe import MOST_CANDIDATES, MOST_EXCLUDED, Made, Recipe
@@ -226,7 +227,7 @@ async def _recipe(event: ListServed, floor: Floor) -> Recipe:
         limit=event.limit,
         filters=event.filters,
         seeds=event.seeds,
-        weights=event.weights,
+        weights={weight.name: weight.value for weight in event.weights},
         excluded=_named("track", event.excluded),
         without_artists=_named("artist", event.excluded),
         before=tuple(before),
@@ -259,7 +260,7 @@ def _event(floor: Floor, recipe: Recipe, made: Made, *, continues: ListId | None
         limit=recipe.limit,
         filters=recipe.filters,
         seeds=recipe.seeds,
-        weights=dict(recipe.weights),
+        weights=tuple(Weight(name=name, value=value) for name, value in sorted(recipe.weights.items())),
         excluded=_excluded(recipe),
         candidates=tuple(made.candidates[:MOST_CANDIDATES]),
         tracks=tuple(one.track_id for one in made.tracks),
