@@ -19,11 +19,22 @@ from tests.recommend.saying import (
     track_id,
 )
 from tests.recommend.test_indexing import caught_up
-from tonetouch_contracts.identity import PlaylistId
+from tonetouch_contracts.feedback import FeedbackGiven
+from tonetouch_contracts.identity import FeedbackId, PlaylistId, UserId, derived
 from tonetouch_contracts.message import Event
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.vectors.collection import Point
 from tonetouch_runtime import Floor
+
+
+def liking(user: str, name: str) -> FeedbackGiven:
+    return FeedbackGiven(
+        feedback_id=FeedbackId(derived("feedback", user, name)),
+        user_id=UserId(user),
+        about=f"track:{track_id(name)}",
+        said="like",
+        at="2026-10-03T00:00:00.000000Z",
+    )
 
 
 async def told(floor: Floor, *events: Event) -> None:
@@ -96,3 +107,13 @@ async def test_a_playlist_follows_what_becomes_of_its_tracks(music: Floor) -> No
         await told(music, embedded("late", text))
         [point] = await points(music, "mine")
         assert point.vector == pytest.approx(await mean(music, "calm", "late"), abs=1e-3)
+
+
+async def test_what_listeners_say_and_gather_moves_their_taste(music: Floor) -> None:
+    """Without a single play: who likes a track has a taste, and so has who put one into a playlist."""
+    tastes = music.get(Indexes).collections.taste
+    assert await music.get(Indexes).engine.get(tastes, ["me", "you"]) == []
+    await told(music, liking("you", "far"), extended("mine", "me", "calm"))
+    mine, yours = await music.get(Indexes).engine.get(tastes, ["me", "you"])
+    assert mine.vector == pytest.approx(await mean(music, "calm"), abs=1e-3)
+    assert yours.vector == pytest.approx(await mean(music, "far"), abs=1e-3)

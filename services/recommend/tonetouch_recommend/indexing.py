@@ -20,7 +20,7 @@ from tonetouch_recommend.gathering import PlaylistTrackRow, pointing_playlists
 from tonetouch_recommend.indexes import EMBEDDED_FOR, Collections
 from tonetouch_recommend.learning import DirtyRow, Kind
 from tonetouch_recommend.pairing import filled, pair, remember_filled
-from tonetouch_recommend.pointing import Change, pointing_sounds, pointing_tracks, write
+from tonetouch_recommend.pointing import Change, pointing_sounds, pointing_tracks, renewed, write
 from tonetouch_recommend.rebuilding import Rebuilding
 from tonetouch_recommend.signalling import listeners
 from tonetouch_recommend.tasting import pointing_users
@@ -33,7 +33,7 @@ from tonetouch_runtime.ai import AIUnavailable
 
 log = structlog.get_logger()
 
-AT_ONCE: Final[Mapping[Kind, int]] = {"sound": 500, "track": 100, "user": 20, "playlist": 5}
+AT_ONCE: Final[Mapping[Kind, int]] = {"sound": 500, "track": 100, "renewed": 100, "user": 20, "playlist": 3}
 """Marks taken in one turn: sounds first and most, as uploads wait for them; a playlist may hold 10,000 tracks."""
 
 NAMED: Final = 5
@@ -42,6 +42,7 @@ NAMED: Final = 5
 _POINTING: Final[Mapping[Kind, Callable[[Sequence[str], Collections, Floor], Awaitable[list[Change]]]]] = {
     "sound": pointing_sounds,
     "track": pointing_tracks,
+    "renewed": pointing_tracks,
     "user": pointing_users,
     "playlist": pointing_playlists,
 }
@@ -130,7 +131,7 @@ class Indexes:
         tables_at = self._tables_at()  # before the marks are read, which came in the same transactions
         full = dict.fromkeys(AT_ONCE, False)
         for kind in AT_ONCE:
-            if kind == "user" and full["track"]:
+            if kind == "user" and (full["track"] or full["renewed"]):
                 # Each track may change a taste and a playlist: after the last of them, once is enough.
                 full["user"] = full["playlist"] = True
                 break
@@ -150,13 +151,16 @@ class Indexes:
         return [Mark(row["stream"], row["id"], row["sequence"]) for row in await self._floor.tables.all(oldest)]
 
     async def _follow(self, kind: Kind, marks: Sequence[Mark]) -> None:
-        ids = list(dict.fromkeys(mark.id for mark in marks))
-        for change in await _POINTING[kind](ids, self.collections, self._floor):
+        marked = list(dict.fromkeys(mark.id for mark in marks))
+        ids = marked
+        if kind == "renewed":  # by another model than that of the indexes it changes nothing in them
+            ids = await renewed(marked, self.collections.tracks.model, self._floor)
+        for change in await _POINTING[kind](ids, self.collections, self._floor) if ids else ():
             await self._write(change)
-        await self.rebuilding.follow(kind, ids)
+        await self.rebuilding.follow(kind, marked)
         await self.engine.flush()
         names = await filled(self.engine, self.collections)
-        await self._floor.read.write(lambda connection: self._forget(connection, kind, marks, names))
+        await self._floor.read.write(lambda connection: self._forget(connection, kind, marks, ids, names))
 
     async def _write(self, change: Change) -> None:
         self._tell_refused(change)
@@ -177,14 +181,17 @@ class Indexes:
         for reason, subjects in by_reason.items():
             log.error("vectors_refused", collection=name, reason=reason, number=len(subjects), first=subjects[:NAMED])
 
-    def _forget(self, connection: Connection, kind: Kind, marks: Sequence[Mark], names: str) -> None:
+    def _forget(
+        self, connection: Connection, kind: Kind, marks: Sequence[Mark], changed: Sequence[str], names: str
+    ) -> None:
         dirty = self._floor.tables.live(DirtyRow)
         for mark in marks:
             same = and_(dirty.c.kind == kind, dirty.c.stream == mark.stream, dirty.c.id == mark.id)
             connection.execute(delete(dirty).where(same, dirty.c.sequence == mark.sequence))
-        if kind == "track":
-            self._mark_listeners(connection, marks)
-            self._mark_playlists(connection, marks)
+        if kind in ("track", "renewed"):
+            told = [mark for mark in marks if mark.id in changed]
+            self._mark_listeners(connection, told)
+            self._mark_playlists(connection, told)
         remember_filled(connection, self._floor, names)
 
     def _mark_listeners(self, connection: Connection, marks: Sequence[Mark]) -> None:
