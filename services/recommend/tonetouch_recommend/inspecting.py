@@ -90,7 +90,7 @@ async def _index(each: Collection, heads: Positions, dirty: Mapping[str, int], i
         engine=engine_name(indexes.engine),
         positions=shown,
         behind=sum(max(0, head - shown[stream]) for stream, head in heads.items()),
-        dirty=dirty.get(kind, 0),
+        dirty=dirty.get(kind, 0) + (dirty.get("renewed", 0) if kind == "track" else 0),
         refused=len(indexes.refused[each.name]),
         disk_bytes=await _disk_bytes(each, indexes.engine),
     )

@@ -23,7 +23,8 @@ from tonetouch_runtime import Recorded, Router, Writer, stamp
 
 router = Router()
 
-Kind = Literal["sound", "track", "user", "playlist"]
+Kind = Literal["sound", "track", "renewed", "user", "playlist"]
+"""What points are made of. `renewed` is a track again, by a vector that only matters to the model it is of."""
 NAME_BYTES = 200
 """How much of a name is compared: a tag may be a megabyte long, an index entry may not."""
 
@@ -31,7 +32,7 @@ NAME_BYTES = 200
 class EmbeddingRow(SQLModel, table=True):
     """The vector that a model gave one text about a track, little-endian float16, published or not.
 
-    Null where the model refused the text.
+    Null where the model refused the text. `renewed` is 1 where another model had embedded it first.
     """
 
     __tablename__ = "recommend_embeddings"
@@ -44,6 +45,7 @@ class EmbeddingRow(SQLModel, table=True):
     dimension: int | None = None
     vector: bytes | None = None
     refused: str | None = None
+    renewed: int | None = None
 
 
 class SoundRow(SQLModel, table=True):
@@ -127,14 +129,14 @@ class DirtyRow(SQLModel, table=True):
 @router.keeps(EmbeddingRow, hears=(EmbeddingDone, EmbeddingRenewed))
 def keep_embeddings(facts: Sequence[Recorded[EmbeddingDone | EmbeddingRenewed]], embeddings: Writer) -> None:
     """One for each model: while the indexes change over to another one both are needed, and the old one stays."""
-    names = ("track_id", "kind", "passage", "text", "model", "dimension", "vector")
-    embeddings.upsert(
-        [
-            {name: getattr(fact.event, name) for name in names}
-            | {"refused": getattr(fact.event, "refused", None) or None}
-            for fact in facts
-        ]
-    )
+    embeddings.upsert([_embedding(fact.event) for fact in facts])
+
+
+def _embedding(event: EmbeddingDone | EmbeddingRenewed) -> dict[str, Any]:
+    same = ("track_id", "kind", "passage", "text", "model", "dimension", "vector")
+    renewed = isinstance(event, EmbeddingRenewed)
+    refused = (event.refused or None) if isinstance(event, EmbeddingRenewed) else None
+    return {name: getattr(event, name) for name in same} | {"refused": refused, "renewed": int(renewed)}
 
 
 @router.keeps(SoundRow, hears=(AudioFingerprinted, DuplicateDetected, RelationRuled))
@@ -243,6 +245,8 @@ def _changed(event: Any) -> Iterator[tuple[Kind, str]]:
     match event:
         case AudioFingerprinted() | DuplicateDetected() | RelationRuled():
             yield "sound", event.track_id
+        case EmbeddingRenewed():
+            yield "renewed", event.track_id
         case PlayRecorded() | FeedbackGiven():
             yield "user", event.user_id
         case PlaylistTracksAdded() | PlaylistTracksRemoved() | PlaylistDeleted():

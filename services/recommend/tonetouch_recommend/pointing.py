@@ -78,6 +78,13 @@ async def pointing_tracks(ids: Sequence[str], collections: Collections, floor: F
     ]
 
 
+async def renewed(ids: Sequence[str], model: str, floor: Floor) -> list[str]:
+    """Those of the tracks that have a vector of this model which came after another model's."""
+    embeddings = floor.tables.live(EmbeddingRow)
+    later = select(embeddings.c.track_id).where(embeddings.c.track_id.in_(ids), embeddings.c.model == model)
+    return [row["track_id"] for row in await floor.tables.all(later.where(embeddings.c.renewed == 1).distinct())]
+
+
 def _each_text_once(rows: Iterable[RowMapping], model: str) -> list[RowMapping]:
     """Of each text the row of this model; where it has none another one, which will be refused and say why."""
     found: dict[tuple[Any, ...], RowMapping] = {}

@@ -58,9 +58,8 @@ class RebuildRow(SQLModel, table=True):
     __tablename__ = "recommend_rebuild"
 
     id: str = Field(primary_key=True)
-    rebuild_id: str | None = None
-    names: str | None = None
-    started_at: str | None = None
+    rebuild_id: str
+    names: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -155,6 +154,7 @@ class Rebuilding:
         self._collections: Collections | None = None
         self._embedding: set[asyncio.Task[None]] = set()
         self._tidying: asyncio.Task[None] | None = None
+        self._asking = asyncio.Lock()
         self._not_before = 0.0
         self._grown = (-1, 0.0)
 
@@ -183,18 +183,8 @@ class Rebuilding:
 
     async def ask(self, names: tuple[IndexName, ...]) -> None:
         """Begin to make these anew; asking for what is under way is asking once. Raises Refused while others are."""
-        current = self.current
-        if current is not None and not current.is_over and current.names:
-            if set(names) <= set(current.names):
-                return
-            busy = ", ".join(current.names)
-            raise Refused(
-                "conflict", f"{busy} are being made anew.", "Wait until that is done: `tonetouch indexes` shows it."
-            )
-        rebuild = self._begin(names, "asked", self._as_they_are, self._floor.clock.new_id())
-        row = {"id": _ID, "rebuild_id": rebuild.id, "names": ",".join(names), "started_at": rebuild.started_at}
-        table = self._floor.tables.live(RebuildRow)
-        await self._floor.read.write(lambda connection: Writer(connection, table).upsert([row]))
+        async with self._asking:
+            await self._ask(names)
 
     async def cancel(self) -> None:
         """Have the follower give up what is under way. Raises Refused where nothing is, or a model changes."""
@@ -256,6 +246,21 @@ class Rebuilding:
         assert self._collections is not None, "resume comes first"
         return self._collections
 
+    async def _ask(self, names: tuple[IndexName, ...]) -> None:
+        current = self.current
+        if current is not None and not current.is_over and current.names:
+            if set(names) <= set(current.names):
+                return
+            busy = ", ".join(current.names)
+            raise Refused(
+                "conflict", f"{busy} are being made anew.", "Wait until that is done: `tonetouch indexes` shows it."
+            )
+        rebuild_id, table = self._floor.clock.new_id(), self._floor.tables.live(RebuildRow)
+        row = {"id": _ID, "rebuild_id": rebuild_id, "names": ",".join(names)}
+        # Kept first: killed from here on it is begun at the next start.
+        await self._floor.read.write(lambda connection: Writer(connection, table).upsert([row]))
+        self._begin(names, "asked", self._as_they_are, rebuild_id)
+
     def _begin(
         self,
         names: tuple[IndexName, ...],
@@ -296,6 +301,9 @@ class Rebuilding:
     async def _fill(self, rebuild: Rebuild) -> None:
         """Copy the next page; the first time make room for it."""
         if rebuild.copies is None:
+            if self._tidying is not None and not self._tidying.done():
+                self._pause(_LOOK_SECONDS)  # a copy that was replaced still has the name
+                return
             rebuild.copies = await self._make_room(rebuild)
         if not rebuild.ids and rebuild.kinds:
             rebuild.ids = await self._next_ids(rebuild.kinds[0], rebuild.after)
@@ -315,7 +323,6 @@ class Rebuilding:
     async def _make_room(self, rebuild: Rebuild) -> StandingEngine:
         names = {each.name: twin(self._live.names.get(each.name, each.name)) for each in rebuild.made}
         copies = StandingEngine(self._live.inner, names)
-        await self.tidied()  # a copy that was replaced may still have this name
         for each in rebuild.made:
             await copies.drop(each.name)
             await copies.open(each)

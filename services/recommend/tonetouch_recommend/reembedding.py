@@ -21,6 +21,10 @@ ASKED_AT_ONCE: Final = 400
 
 ASK_AGAIN_SECONDS: Final = 30.0
 _LOOK_SECONDS: Final = 0.5
+_NOTHING_MOVES: Final = (
+    f"no text was embedded for {ASK_AGAIN_SECONDS:.0f} s: `tonetouch ledger jobs --feature ingest.embed` and the logs "
+    "of ingest say why"
+)
 _ANSWERED_WITHIN_SECONDS: Final = 10.0
 
 Tell = Callable[[int, int, str], None]
@@ -29,50 +33,51 @@ Tell = Callable[[int, int, str], None]
 
 async def embed_again(model: str, floor: Floor, tell: Tell) -> None:
     """Return when every text has a vector of the model, or is known to be refused by it."""
-    waiting, asked, moved_at, done = "", set[str](), time.monotonic(), -1
-    while True:
-        before, (done, total) = done, await counted(model, floor)
+    done, total = await counted(model, floor)
+    waiting, asked, start, moved_at = "", set[str](), "", time.monotonic()
+    tell(done, total, waiting)
+    while done < total:
+        lacking = await _lacking(model, start, floor)
+        start = lacking[0] if lacking else ""  # nearly all that is before it is done; the rest comes at last
+        if wanted := [track for track in lacking if track not in asked]:
+            waiting = await _ask(wanted, model, floor)
+            asked = asked.intersection(lacking).union([] if waiting else wanted)
+        await asyncio.sleep(_LOOK_SECONDS)
+        before, done = done, await _done(model, floor)
         if done > before:
             moved_at = time.monotonic()
         elif time.monotonic() - moved_at > ASK_AGAIN_SECONDS:
-            asked, moved_at = set(), time.monotonic()
-            waiting = waiting or (
-                f"no text was embedded for {ASK_AGAIN_SECONDS:.0f} s: `tonetouch ledger jobs --feature ingest.embed` "
-                "and the logs of ingest say why"
-            )
-        tell(done, total, "" if done > before else waiting)
+            asked, moved_at, waiting = set(), time.monotonic(), waiting or _NOTHING_MOVES
         if done >= total:
-            return
-        wanted = [track for track in await _lacking(model, floor) if track not in asked]
-        if wanted:
-            waiting = await _ask(wanted, model, floor)
-            asked.update([] if waiting else wanted)
-        await asyncio.sleep(_LOOK_SECONDS)
+            done, total = await counted(model, floor)
+        tell(done, total, "" if done > before else waiting)
 
 
 async def counted(model: str, floor: Floor) -> tuple[int, int]:
     """How many texts the model has embedded or refused, and how many there are."""
     embeddings = floor.tables.live(EmbeddingRow)
     texts = select(embeddings.c.track_id, embeddings.c.kind, embeddings.c.passage).distinct().subquery()
-    of_it = select(func.count()).select_from(embeddings).where(embeddings.c.model == model)
-    row = await floor.tables.one(
-        select(
-            of_it.scalar_subquery().label("done"), select(func.count()).select_from(texts).scalar_subquery().label("n")
-        )
-    )
-    return (int(row["done"]), int(row["n"])) if row else (0, 0)
+    row = await floor.tables.one(select(func.count().label("number")).select_from(texts))
+    return await _done(model, floor), int(row["number"]) if row else 0
 
 
-async def _lacking(model: str, floor: Floor) -> list[str]:
-    """The first tracks with a text that the model has not seen."""
+async def _done(model: str, floor: Floor) -> int:
+    embeddings = floor.tables.live(EmbeddingRow)
+    of_it = select(func.count().label("number")).select_from(embeddings).where(embeddings.c.model == model)
+    row = await floor.tables.one(of_it)
+    return int(row["number"]) if row else 0
+
+
+async def _lacking(model: str, start: str, floor: Floor) -> list[str]:
+    """The first tracks from `start` on with a text that the model has not seen."""
     embeddings = floor.tables.live(EmbeddingRow)
     seen = embeddings.alias()
     same = and_(
         *(seen.c[name] == embeddings.c[name] for name in ("track_id", "kind", "passage")), seen.c.model == model
     )
-    unseen = select(embeddings.c.track_id).where(~select(seen.c.track_id).where(same).exists()).distinct()
-    rows = await floor.tables.all(unseen.order_by(embeddings.c.track_id).limit(ASKED_AT_ONCE))
-    return [row["track_id"] for row in rows]
+    unseen = select(embeddings.c.track_id).where(~select(seen.c.track_id).where(same).exists())
+    some = unseen.where(embeddings.c.track_id >= start).distinct().order_by(embeddings.c.track_id)
+    return [row["track_id"] for row in await floor.tables.all(some.limit(ASKED_AT_ONCE))]
 
 
 async def _ask(track_ids: Sequence[str], model: str, floor: Floor) -> str:
