@@ -79,15 +79,14 @@ def standing(cloud: Account) -> set[str]:
 
 
 async def test_it_holds_and_finds_what_the_engine_in_the_process_does(
-    installed: Settings, over_vectorize: Settings, tmp_path: Path
+    installed: Settings, over_vectorize: Settings
 ) -> None:
-    """The same points and the same answers to every kind of question, after a rebuild and a restart as well."""
+    """Another engine over the same tables: the same points and answers, after a rebuild and a restart as well."""
     async with running(app, installed) as floor:
         at = await everything(floor.log)
         await caught_up(floor, at)
         held, answered = payloads(await contents(floor)), await found(floor)
-    here = over_vectorize.model_copy(update={"data": tmp_path / "elsewhere"})
-    async with running(app, here) as floor:
+    async with running(app, over_vectorize) as floor:
         await caught_up(floor, at)
         lived = await contents(floor)
         assert payloads(lived) == held
@@ -97,7 +96,7 @@ async def test_it_holds_and_finds_what_the_engine_in_the_process_does(
         assert (await contents(floor), await found(floor)) == (lived, answered)
         [tracks, *_] = (await floor.ask(ListIndexes())).value.items
         assert (tracks.engine, tracks.points, tracks.indexed) == ("vectorize", len(held["tracks"]), len(held["tracks"]))
-    async with running(app, here) as floor:
+    async with running(app, over_vectorize) as floor:
         assert await contents(floor) == lived
 
 
