@@ -10,7 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonetouch_contracts.feedback import FeedbackGiven, Said
-from tonetouch_contracts.identity import ArtistId, ContentHash, FeedbackId, JobId, PlayId, PlaylistId, TrackId, UserId, derived
+from tonetouch_contracts.identity import (
+    ArtistId,
+    ContentHash,
+    FeedbackId,
+    JobId,
+    PlayId,
+    PlaylistId,
+    TrackId,
+    UserId,
+    derived,
+)
 from tonetouch_contracts.message import Event, Positions, same_positions
 from tonetouch_contracts.play import PlayRecorded
 from tonetouch_contracts.playlist import PlaylistCreated, PlaylistDeleted, PlaylistTracksAdded, PlaylistTracksRemoved

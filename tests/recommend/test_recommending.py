@@ -1,12 +1,14 @@
-"""Every listener has one mix, which says honestly where it comes from."""
+"""Every listener has mixes, which say honestly where they come from."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from tests.recommend.saying import on_shelf, played, say, track_id
+from tests.recommend.saying import on_shelf, played, said, say, track_id
+from tonetouch_contracts.feedback import Said
 from tonetouch_contracts.finding import MakeForYou, Mix
 from tonetouch_contracts.identity import UserId
 from tonetouch_contracts.message import Event
+from tonetouch_contracts.serving import ReplayServedList
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_runtime import Floor, stamp
 
@@ -19,6 +21,11 @@ def shelf(kind: str, text: str, **changes: Any) -> list[Event]:
     """Eight tracks of a kind by eight artists, `quiet rain` and so on."""
     tracks = [on_shelf(f"{kind} {mood}", f"{text}. {kind} {mood}.", **changes) for mood in MOODS]
     return [event for track in tracks for event in track]
+
+
+async def mixes_of(floor: Floor, user: str = "ann", **changes: Any) -> tuple[Mix, ...]:
+    asked: dict[str, Any] = {"region": "GB", "explicit_allowed": True, **changes}
+    return (await floor.ask(MakeForYou(user_id=UserId(user), **asked))).value.items
 
 
 async def mix_of(floor: Floor, user: str = "ann", **changes: Any) -> Mix:
@@ -137,3 +144,93 @@ async def test_a_name_that_no_index_can_hold_gets_the_newest(floor: Floor) -> No
     assert "do not know yet" in (await mix_of(floor, long)).reason
     indexes = floor.get(Indexes)
     assert len(await indexes.engine.get(indexes.collections.taste, ["ann"])) == 1
+
+
+async def test_each_interest_has_a_mix_of_its_own(floor: Floor) -> None:
+    """After the blended one, which has something of each: named after its music, because of what was heard of it."""
+    library = [
+        *shelf("quiet", QUIET, genres=("Solo Piano",), moods=("calm",)),
+        *shelf("loud", LOUD, genres=("Metal",), moods=("angry",)),
+    ]
+    heard = [
+        played("ann", f"{kind} {mood}", 2 * number + side, at=now(floor))
+        for number, mood in enumerate(MOODS[:3])
+        for side, kind in enumerate(("quiet", "loud"))
+    ]
+    await floor.seen(await say(floor.log, *library, *heard))
+    blended, *others = await mixes_of(floor)
+    assert {name.split()[0] for name in names(blended, ALL)} == {"quiet", "loud"}
+    assert blended.name == "Made for you"
+    assert {mix.name for mix in others} == {"Calm Solo Piano", "Angry Metal"}
+    for mix in others:
+        kind = "quiet" if "Piano" in mix.name else "loud"
+        assert {name.split()[0] for name in names(mix, ALL)} == {kind}
+        assert mix.reason.startswith(f"Because you listened to {kind} ")
+        liked = {track_id(f"{kind} {mood}") for mood in MOODS[:3]}
+        assert all(set(track.because) == liked for track in mix.tracks)
+    assert len({mix.id for mix in (blended, *others)}) == 3
+    assert [mix.id for mix in await mixes_of(floor)] == [mix.id for mix in (blended, *others)]
+
+
+async def test_a_listener_who_only_said_what_they_like(floor: Floor) -> None:
+    """Likes alone make a mix, with the liked track as its reason."""
+    await floor.seen(await say(floor.log, *shelf("loud", LOUD), *shelf("quiet", QUIET)))
+    await floor.seen(await say(floor.log, said("ann", "track:quiet rain", "like", 1)))
+    mix = await mix_of(floor, limit=7)
+    assert {name.split()[0] for name in names(mix, ALL)} == {"quiet"}
+    assert mix.reason == "Because you listened to quiet rain."
+
+
+async def test_what_is_wanted_never_again_never_comes(floor: Floor) -> None:
+    """No such track and nothing by such an artist, in no list: not by taste, and not among the newest."""
+    await floor.seen(await say(floor.log, *shelf("quiet", QUIET)))
+    never: list[tuple[str, Said]] = [
+        ("track:quiet fog", "never_again"),
+        ("track:quiet tide", "dislike"),
+        ("artist:quiet dusk band", "never_again"),
+    ]
+    words = [
+        said(user, about, word, number) for user in ("ann", "newcomer") for number, (about, word) in enumerate(never)
+    ]
+    await floor.seen(await say(floor.log, *words, played("ann", "quiet rain", 0, at=now(floor))))
+    barred = {"quiet fog", "quiet tide", "quiet dusk"}
+    assert set(names(await mix_of(floor, "newcomer"), ALL)) == {f"quiet {mood}" for mood in MOODS} - barred
+    fresh = {f"quiet {mood}" for mood in MOODS} - barred - {"quiet rain"}
+    assert set(names(await mix_of(floor, limit=4), ALL)) == fresh
+    await floor.seen(await say(floor.log, said("ann", "track:quiet fog", "allow_again", 9)))
+    assert "quiet fog" in names(await mix_of(floor), ALL)
+
+
+async def test_a_new_listener_gets_what_others_play(floor: Floor) -> None:
+    """First what most others finished lately, then the newest, and the reason says both."""
+    heard = [
+        played("ann", "quiet rain", 0),
+        played("bob", "quiet rain", 0),
+        played("bob", "quiet fog", 1),
+        *(played("eve", "quiet dew", number, share=0.05) for number in range(3)),
+    ]
+    await floor.seen(await say(floor.log, *shelf("quiet", QUIET), *heard))
+    mix = await mix_of(floor, "newcomer", limit=3)
+    assert names(mix, ALL) == ["quiet rain", "quiet fog", "quiet dew"]
+    assert mix.reason.startswith("You have not listened to anything yet: this is what others play most lately, then")
+
+
+async def test_a_filter_that_leaves_nothing_is_told(floor: Floor) -> None:
+    """An empty list with its reason, not an error."""
+    await floor.seen(await say(floor.log, *shelf("quiet", QUIET), played("ann", "quiet rain", 0, at=now(floor))))
+    mix = await mix_of(floor, region="FR")
+    assert mix.tracks == ()
+    assert mix.reason.startswith("Nothing that you may be shown")
+
+
+async def test_every_mix_is_recorded_and_can_be_made_again(floor: Floor) -> None:
+    """With its seeds; on the same index the same tracks come out."""
+    heard = [played("ann", f"{kind} rain", number, at=now(floor)) for number, kind in enumerate(("quiet", "loud"))]
+    await floor.seen(await say(floor.log, *shelf("quiet", QUIET), *shelf("loud", LOUD), *heard))
+    mixes = await mixes_of(floor)
+    assert len(mixes) == 3
+    for mix in mixes:
+        assert mix.list_id is not None
+        again = (await floor.ask(ReplayServedList(user_id=UserId("ann"), list_id=mix.list_id))).value
+        assert again.differs is None
+        assert again.tracks == tuple(track.track_id for track in mix.tracks)

@@ -112,7 +112,7 @@ async def make_of_one(recipe: Recipe, floor: Floor) -> Made:
     """The mix of the interest that the first seed is the medoid of, if it is one still."""
     around = await _around(recipe, await kept_out(recipe.user_id, floor), floor)
     every = await _all_made(recipe, around, floor) if around else []
-    found = [made for each, made in every if each.seeds[:1] == recipe.seeds[:1] and each.surface == OF_ONE]
+    found = [made for each, made in every[1:] if each.seeds[:1] == recipe.seeds[:1]]
     return found[0] if found else Made(name=NAME, reason="This is no interest of yours any more.")
 
 
