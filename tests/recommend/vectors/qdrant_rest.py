@@ -4,11 +4,15 @@ Every body is read with the models that Qdrant generates from its API, which kno
 a test can have requests fail. What a server does inside (graphs, quantisation, replicas, its log) is not here.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import uvicorn
 from fastapi import APIRouter, FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from qdrant_client import AsyncQdrantClient
@@ -40,14 +44,30 @@ class StandIn:
 
     def client(self, *, key: str = KEY) -> AsyncQdrantClient:
         """A client that reaches nothing but this."""
+        transport = httpx.ASGITransport(app=self._application())
+        return AsyncQdrantClient(
+            url="https://qdrant.test", api_key=key, check_compatibility=False, timeout=10, transport=transport
+        )
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[str]:
+        """Its address on loopback, for the length of the block."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(self._application(), lifespan="off", log_level="critical"))
+        serving = asyncio.create_task(server.serve([listener]))
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"  # connections wait until it accepts them
+        finally:
+            server.should_exit = True
+            await serving
+            listener.close()
+
+    def _application(self) -> FastAPI:
         app = FastAPI()
         app.state.standin = self
         app.include_router(router)
         app.middleware("http")(self._admit)
-        transport = httpx.ASGITransport(app=app)
-        return AsyncQdrantClient(
-            url="https://qdrant.test", api_key=key, check_compatibility=False, timeout=10, transport=transport
-        )
+        return app
 
     async def _admit(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
         self.requests.append(f"{request.method} {request.url.path}")

@@ -8,6 +8,8 @@ import pytest
 from pydantic import SecretStr
 
 from tests.cloud import Account
+from tests.recommend.vectors.behaviour import TRACKS
+from tests.recommend.vectors.qdrant_rest import KEY, StandIn
 from tonetouch_recommend.vectors.choosing import chosen_engine
 from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
 from tonetouch_recommend.vectors.vectorize import VectorizeEngine
@@ -50,6 +52,22 @@ async def test_what_is_missing_or_wrong_is_named(cloud: Account, changes: dict[s
     with pytest.raises(Misconfigured, match=told) as raised:
         await chosen_engine(_over(cloud).model_copy(update=changes))
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.filterwarnings("ignore:Api key is used with an insecure connection", "ignore:Payload indexes have no")
+async def test_a_qdrant_server_is_opened_with_its_key() -> None:
+    """It has answered once when it is given out; with another key it does not start, and the setting is named."""
+    standin = StandIn()
+    async with standin.served() as url:
+        settings = Settings(vectors="qdrant", qdrant_url=url, qdrant_key=SecretStr(KEY), vectors_prefix="music")
+        engine = await chosen_engine(settings)
+        assert type(engine).__name__ == "QdrantServerEngine"
+        await engine.open(TRACKS)
+        await engine.close()
+        assert await standin.kept.collection_exists("music-tracks")
+        with pytest.raises(Misconfigured, match=r"TONETOUCH_QDRANT_KEY is wrong.*401") as raised:
+            await chosen_engine(settings.model_copy(update={"qdrant_key": SecretStr("wrong-secret")}))
+        assert "secret" not in str(raised.value)
 
 
 async def test_a_server_needs_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
