@@ -29,6 +29,7 @@ from tonetouch_deploy.showing import ending_table, file_progress, process_table,
 from tonetouch_deploy.supervising import Row
 from tonetouch_deploy.up import run_up
 from tonetouch_deploy.uploading import upload as upload_files
+from tonetouch_deploy.versions import versions
 
 app = typer.Typer(
     help="Tone Touch Music on one machine.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
@@ -37,6 +38,7 @@ app = typer.Typer(
 app.add_typer(ledger, name="ledger")
 app.add_typer(prices, name="prices")
 app.add_typer(indexes, name="indexes")
+app.add_typer(versions, name="versions")
 
 RelativeTo = Annotated[
     Path | None, typer.Option("--relative-to", help="The folder that relative paths start from.", show_default=False)

@@ -28,7 +28,7 @@ SAME_BIT_ERROR_RATE: Final = 0.06  # every transcode, trim and padding lies belo
 # In the worst four seconds a transcode has 0.06, a trim 0.03, two codecs together 0.1; an instrumental 0.18 and more.
 SAME_WORST_ERROR_RATE: Final = 0.13
 VERSION_BIT_ERROR_RATE: Final = 0.15  # an equaliser and compressor ("remaster") gives 0.09 to 0.12
-LONG_VERSION_BIT_ERROR_RATE: Final = 0.3  # instrumentals lie between 0.11 and 0.28, strangers from 0.36 on
+LONG_VERSION_BIT_ERROR_RATE: Final = 0.3  # instrumentals lie below 0.24, strangers from 0.36 on
 LONG_OVERLAP_ITEMS: Final = 240  # about 30 s: in less, strangers come nearer by chance
 SAME_DURATION_SECONDS: Final = 1.0  # encoders pad by up to 0.1 s, and item offsets are exact to 0.12 s
 MAXIMUM_TRIM_SECONDS: Final = 12.0  # more missing music at one end is a radio edit or an excerpt, not a careless cut
