@@ -107,7 +107,6 @@ class VectorizeEngine:
         most = MOST_MATCHES_WITH_ALL if with_all else MOST_MATCHES
         question = Question(
             wanted=check_limit(limit),
-            needed=limit + len(left_out),
             top=most if plan.rest else min(most, limit + len(left_out)),
             body={
                 "vector": unit.tolist(),

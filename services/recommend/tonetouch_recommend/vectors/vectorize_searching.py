@@ -29,13 +29,9 @@ class Match(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked of each part: `top` matches at a time, to have `wanted` that fit in the end.
-
-    `needed` is how many have to be seen for that, as far as it is known.
-    """
+    """What is asked of each part: `top` matches at a time, to have `wanted` that fit in the end."""
 
     wanted: int
-    needed: int
     top: int
     body: Mapping[str, Any]
 
@@ -52,7 +48,7 @@ async def nearest(
 ) -> list[Match]:
     """The nearest matches that fit, nearest first, after one query for each part and at most 40 if that is more."""
     found, full, best, asked = dict[str, Match](), list[tuple[float, Part]](), list[Match](), 0
-    if question.needed > question.top and len(parts) * SPACES <= MOST_QUERIES:
+    if question.wanted > question.top and len(parts) * SPACES <= MOST_QUERIES:
         parts = [smaller for part in parts for smaller in part.split()]
     while parts:
         asked += len(parts)
