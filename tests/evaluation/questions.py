@@ -1,6 +1,6 @@
 """What people might type, and what answers it: judged by the facts of the songs, or by naming the songs outright."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
@@ -257,13 +257,10 @@ def _named() -> list[Question]:
     return found
 
 
-def _judged() -> list[Question]:
-    return [Question(family, query, frozenset(_titles(judge))) for family, query, judge in BY_FACTS]
-
-
-def _titles(judge: Judge) -> list[str]:
-    """The titles of the songs that answer."""
-    return [song.title for song in SONGS if judge(song)]
-
-
-QUESTIONS: Final = tuple(_judged() + _named())
+def questions(songs: Sequence[Song]) -> list[Question]:
+    """Those about moods, activities and sounds, judged by the facts of these songs, and those that name one song."""
+    judged = [
+        Question(family, query, frozenset(song.title for song in songs if judge(song)))
+        for family, query, judge in BY_FACTS
+    ]
+    return judged + _named()

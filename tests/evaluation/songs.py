@@ -1,8 +1,10 @@
-"""A described catalogue that nobody has to license: sixty songs written for this, with the facts an analysis finds.
+"""A described catalogue that nobody has to license: songs written for this, with the facts an analysis finds.
 
 A song's facts are what queries about mood, activity and sound are judged by; its words are what lines are taken from.
 """
 
+import random
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -206,3 +208,42 @@ def _read(table: str) -> tuple[Song, ...]:
 
 
 SONGS: Final = _read(_TABLE)
+
+
+def strangers(count: int, seed: int = 1) -> tuple[Song, ...]:
+    """Made-up songs of the same words, lines and facts in other combinations: what a question must tell apart.
+
+    The same seed makes the same songs. No title is one of those above, nor is an artist.
+    """
+    chosen = random.Random(seed)
+    titles, artists = _words("title"), _words("artist")
+    taken = {song.title for song in SONGS} | {song.artist for song in SONGS}
+    found = dict[str, Song]()
+    while len(found) < count:
+        like, title, artist = chosen.choice(SONGS), _mixed(chosen, titles), _mixed(chosen, artists)
+        if title in found or {title, artist} & taken:
+            continue
+        found[title] = msgspec.structs.replace(
+            like,
+            title=title,
+            artist=artist,
+            album=_mixed(chosen, titles),
+            bpm=round(like.bpm * chosen.uniform(0.95, 1.05)),
+            year=chosen.randint(1960, 2024),
+            lyrics=tuple(_sung_otherwise(chosen, passage) for passage in like.lyrics),
+        )
+    return tuple(found.values())
+
+
+def _words(field: str) -> list[str]:
+    return [word for song in SONGS for word in getattr(song, field).split()]
+
+
+def _mixed(chosen: random.Random, words: Sequence[str]) -> str:
+    return " ".join(chosen.sample(words, chosen.randint(2, 3)))
+
+
+def _sung_otherwise(chosen: random.Random, passage: str) -> str:
+    """The words of the passage and of another one, in another order."""
+    words = passage.split() + chosen.choice([song for song in SONGS if song.lyrics]).lyrics[0].split()
+    return " ".join(chosen.sample(words, min(len(words), len(passage.split()))))

@@ -8,9 +8,12 @@ import msgspec
 import pytest
 
 from tests.recommend.saying import embedded, on_shelf, published, say, track_id
-from tonetouch_contracts.finding import Found, SearchTracks
+from tonetouch_contracts.finding import Found, Results, SearchTracks
+from tonetouch_contracts.identity import PlaylistId, UserId, derived
 from tonetouch_contracts.job import JobRecorded
-from tonetouch_contracts.message import Event, Page
+from tonetouch_contracts.message import Event
+from tonetouch_contracts.playlist import PlaylistCreated, PlaylistDeleted, PlaylistRenamed, PlaylistTracksAdded
+from tonetouch_contracts.track import TrackRelated
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_runtime import Floor, Refused, encode_cursor
 
@@ -60,7 +63,7 @@ async def _library(floor: Floor) -> Floor:
     return floor
 
 
-async def search(floor: Floor, query: str, **changes: Any) -> Page[Found]:
+async def search(floor: Floor, query: str, **changes: Any) -> Results:
     return (await floor.ask(SearchTracks(query=query, **changes))).value
 
 
@@ -143,6 +146,8 @@ async def test_what_cannot_be_searched_is_invalid(floor: Floor) -> None:
         {"query": ""},
         {"query": " \t\n "},
         {"query": "x" * 501},
+        {"query": "x" * 10_000},
+        {"query": "x", "kinds": ()},
         {"query": "x", "limit": 0},
         {"query": "x", "limit": 201},
         {"query": "x", "cursor": "?"},
@@ -157,9 +162,125 @@ async def test_what_cannot_be_searched_is_invalid(floor: Floor) -> None:
 
 
 async def test_odd_sentences_are_answered(library: Floor) -> None:
-    """Wildcards, quotes, other scripts and control characters are just letters."""
-    for query in ("%", "_", "'", "\\", "🎹", "音楽", "\u202e\u0000", "()", "a" * 500):
+    """Pictures, other scripts and words without end are just letters."""
+    for query in ("🎹", "音楽", "a" * 500, "x\u202ey"):
         assert len((await search(library, query)).items) == 5, query
+
+
+async def test_of_signs_alone_only_a_name_is_made(library: Floor) -> None:
+    """Nothing is called so: an empty list that says why; when something is, it is found."""
+    for query in ("%", "_", "'", "\\", "()", "!!!", "\u202e\u0000"):
+        empty = await search(library, query)
+        assert (empty.items, empty.next_cursor) == ((), None), query
+        assert empty.reason == "There is no word in it, and nothing is named by these signs.", query
+    await library.seen(await say(library.log, *on_shelf("÷", "a loud fast guitar", artist="!!!")))
+    for query, where in (("÷", "title"), ("!!!", "artist")):
+        found = await search(library, query)
+        assert [(one.track_id, one.where) for one in found.items] == [(track_id("÷"), where)]
+        assert found.reason is None
+
+
+async def test_filters_that_leave_nothing_say_so(library: Floor) -> None:
+    """It is an empty list with a reason, not an error."""
+    for query in ("a slow sad piano piece", "night circuit"):
+        empty = await search(library, query, region="IS")
+        assert empty.items == ()
+        assert "the filters leave nothing" in (empty.reason or "")
+
+
+async def test_misspelt_names_are_found(library: Floor) -> None:
+    """A letter too many, too few, another, two swapped; words run together or apart."""
+    for query, name in {
+        "nigth circuit": "Night Circuit",
+        "nightcircuit": "Night Circuit",
+        "hamer of the nrth": "Hammer of the North",
+        "neon sunrize": "Neon Sunrise",
+        "lulaby for a lighthose": "Lullaby for a Lighthouse",
+        "ston atlas": "Hammer of the North",
+    }.items():
+        found = (await search(library, query)).items[0]
+        assert (found.track_id, found.where in ("title", "artist")) == (track_id(name), True), query
+
+
+async def test_letters_that_few_people_type_are_folded(floor: Floor) -> None:
+    """In what is typed and in what is found alike; the letters of other scripts stay."""
+    names = ("Ænima Straße", "Sæglópur", "Łódź Nocą", "İstanbul Kışı", "Ёлка и йод", "雨の図書館", "Καλημέρα Ήλιε")
+    await floor.seen(await say(floor.log, *(event for name in names for event in on_shelf(name, f"about {name}"))))
+    for query, name in {
+        "aenima strasse": "Ænima Straße",
+        "SÆGLOPUR": "Sæglópur",
+        "lodz noca": "Łódź Nocą",
+        "istanbul kisi": "İstanbul Kışı",
+        "елка и йод": "Ёлка и йод",
+        "図書館": "雨の図書館",
+        "καλημερα ηλιε": "Καλημέρα Ήλιε",
+    }.items():
+        found = (await search(floor, query)).items[0]
+        assert (found.track_id, found.where) == (track_id(name), "title"), query
+
+
+async def test_a_line_word_for_word_says_where_it_stands(library: Floor) -> None:
+    """The characters of the passage that were asked for, however the lines are broken."""
+    found = (await search(library, "you were on it rain wrote your name")).items[0]
+    assert (found.track_id, found.where) == (track_id("Last Tram in the Rain"), "lyrics")
+    assert found.passage is not None and found.sung is not None
+    assert found.passage[slice(*found.sung)] == "you were on it\nRain wrote your name"
+
+
+async def test_artists_and_albums_are_found_on_request(library: Floor) -> None:
+    """With their names, mistyped too, as long as something of them is on offer."""
+    await library.seen(
+        await say(library.log, *on_shelf("One", "a song", album="Øst", album_id="album-1", artist="Æro"))
+    )
+    found = (await search(library, "maren vesterlunt", kinds=("artists", "albums"))).items
+    assert [(one.kind, one.name, one.id, one.track_id) for one in found] == [
+        ("artist", "Maren Vesterlund", derived("artist", "Maren Vesterlund"), "")
+    ]
+    found = (await search(library, "ost", kinds=("artists", "albums", "tracks"))).items
+    assert (found[0].kind, found[0].id, found[0].name, found[0].by) == ("album", "album-1", "Øst", "Æro")
+    assert {one.kind for one in found[1:]} == {"track"}
+    for changes in ({"region": "IS"}, {"explicit_allowed": False}):
+        empty = await search(library, "stone atlas", kinds=("artists",), **changes)
+        assert (empty.items, "artists" in (empty.reason or "")) == ((), True), changes
+
+
+async def test_playlists_are_found_by_who_made_them(library: Floor) -> None:
+    """By their names as long as they are called so, and by what is in them; nobody else sees them."""
+    mine, ann = PlaylistId(derived("playlist", "1")), UserId("ann")
+    made = PlaylistCreated(playlist_id=mine, user_id=ann, name="Slow Sundays", at="2026-10-01T00:00:00Z")
+    tracks = (track_id("Last Tram in the Rain"), track_id("Lullaby for a Lighthouse"))
+    await library.seen(
+        await say(library.log, made, PlaylistTracksAdded(playlist_id=mine, user_id=ann, track_ids=tracks))
+    )
+
+    async def found(query: str, user: str) -> list[tuple[str, str | None, str]]:
+        page = await search(library, query, kinds=("playlists",), user_id=UserId(user))
+        return [(one.id, one.name, one.where) for one in page.items]
+
+    assert await found("slow sundays", "ann") == [(mine, "Slow Sundays", "title")]
+    await library.get(Indexes).settled("playlist", 10.0)
+    assert await found("a quiet melancholic piano", "ann") == [(mine, "Slow Sundays", "tracks")]
+    assert await found("slow sundays", "bob") == []
+    renamed = PlaylistRenamed(playlist_id=mine, user_id=ann, name="Fast Mondays")
+    await library.seen(await say(library.log, renamed))
+    assert (await found("fast mondays", "ann"))[0] == (mine, "Fast Mondays", "title")
+    await library.seen(await say(library.log, PlaylistDeleted(playlist_id=mine, user_id=ann)))
+    assert [one for one in await found("fast mondays", "ann") if one[2] == "title"] == []
+
+
+async def test_a_track_that_was_set_aside_is_not_found_by_name(library: Floor) -> None:
+    """A person called it a duplicate; when they take that back it is there again."""
+    related = TrackRelated(
+        track_id=track_id("Neon Sunrise"),
+        of=track_id("Night Circuit"),
+        relation="duplicate",
+        reason="the same",
+        said_by=UserId("ann"),
+    )
+    await library.seen(await say(library.log, related))
+    assert track_id("Neon Sunrise") not in [one.track_id for one in (await search(library, "neon sunrise")).items]
+    await library.seen(await say(library.log, msgspec.structs.replace(related, relation="none")))
+    assert await first(library, "neon sunrise") == track_id("Neon Sunrise")
 
 
 async def test_a_track_without_its_other_half_is_not_found(floor: Floor) -> None:

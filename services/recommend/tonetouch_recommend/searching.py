@@ -1,6 +1,7 @@
 """Searching: what is on offer under some words, by names, by lines, and by meaning. Answers `SearchTracks`.
 
-What is found by letters (`spotting`) and what lies near by its vector become one ranking (`fusing`). Descriptions and
+What is found by letters (`spotting`) and what lies near by its vector become one ranking (`fusing`), whose top a model
+may read again (`reranking`). Descriptions and
 passages are compared with the question as they are, and a track scores as its nearest text: both are cosines of one
 model, so they can be held against each other.
 """
@@ -23,6 +24,7 @@ from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.lexical import sung_at
 from tonetouch_recommend.naming import subject
 from tonetouch_recommend.occurring import Name, Place, described_by, names_of, passages_of
+from tonetouch_recommend.reranking import is_worth_asking, reranked, texts_of
 from tonetouch_recommend.spotting import Spotted, spotted
 from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Collection, Hit, Is, Term, UnfitPointError, Vector
 from tonetouch_runtime import Floor, NotNow, Refused, Router, decode_cursor, encode_cursor, page_size
@@ -64,7 +66,9 @@ async def search_tracks(command: SearchTracks, floor: Floor) -> Results:
     means = _MEANT & set(command.kinds) and _says_something(text)
     vector = await meaning(text, floor) if means else None
     found = await find(asked, vector, floor)
-    return msgspec.structs.replace(found, reason=BY_LETTERS_ALONE) if means and vector is None else found
+    if vector is None:
+        return msgspec.structs.replace(found, reason=BY_LETTERS_ALONE) if means else found
+    return await _in_better_order(asked, found, floor)
 
 
 async def find(command: SearchTracks, vector: Vector | None, floor: Floor) -> Results:
@@ -79,6 +83,19 @@ async def find(command: SearchTracks, vector: Vector | None, floor: Floor) -> Re
     asked = words(command.query) if quoting else ()
     items = tuple(_found(one, names, texts, asked if (one.id, one.passage) in quoting else ()) for one in shown.ranked)
     return Results(items=items, next_cursor=shown.next_cursor, reason=None if items else _why_nothing(command))
+
+
+async def _in_better_order(command: SearchTracks, found: Results, floor: Floor) -> Results:
+    model = floor.get(Indexes).collections.tracks.model
+    if not is_worth_asking(command, found, model):
+        return found
+    return await reranked(command, found, await to_read(found, model, floor), floor)
+
+
+async def to_read(found: Results, model: str, floor: Floor) -> list[str]:
+    """What a reranker reads of the first of these."""
+    rows = await described_by([one.track_id for one in found.items if one.kind == "track"], model, floor)
+    return texts_of(found.items, {track_id: row["text"] for track_id, row in rows.items()})
 
 
 async def nearest(command: SearchTracks, vector: Vector, floor: Floor) -> list[Ranked]:
