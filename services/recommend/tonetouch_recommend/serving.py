@@ -93,6 +93,8 @@ class Recorder:
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
         self._waiting: list[ListServed] = []
+        self._taken = self._done = 0
+        self._moved = asyncio.Condition()
         self._pouring: asyncio.Task[None] | None = None
         self._reached: Positions = {}
 
@@ -102,19 +104,19 @@ class Recorder:
             log.error("list_not_recorded", list_id=event.list_id, reason=f"{MOST_WAITING} lists wait already")
             return
         self._waiting.append(event)
+        self._taken += 1
         if self._pouring is None or self._pouring.done():
-            self._pouring = asyncio.create_task(self._pour(GATHER_SECONDS))
+            self._pouring = asyncio.create_task(self._pour())
 
     async def settled(self) -> Positions:
         """Return when everything taken so far is in the log, or was told to be lost; how far the log was then."""
-        while self._waiting or (self._pouring is not None and not self._pouring.done()):
-            if self._pouring is None or self._pouring.done():
-                self._pouring = asyncio.create_task(self._pour(0.0))
-            await asyncio.shield(self._pouring)
+        wanted = self._taken
+        async with self._moved:
+            await self._moved.wait_for(lambda: self._done >= wanted)
         return self._reached
 
-    async def _pour(self, gather_seconds: float) -> None:
-        await asyncio.sleep(gather_seconds)
+    async def _pour(self) -> None:
+        await asyncio.sleep(GATHER_SECONDS)
         while taken := self._waiting[:MOST_AT_ONCE]:
             del self._waiting[:MOST_AT_ONCE]
             try:
@@ -122,6 +124,9 @@ class Recorder:
             except Exception as error:
                 # Nobody waits for it: whoever was answered has their list.
                 log.exception("lists_not_recorded", lists=[event.list_id for event in taken], reason=str(error))
+            self._done += len(taken)
+            async with self._moved:
+                self._moved.notify_all()
 
 
 @contextlib.asynccontextmanager
@@ -131,9 +136,11 @@ async def recording(floor: Floor) -> AsyncIterator[Recorder]:
     try:
         yield recorder
     finally:
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(CLOSING_SECONDS):
                 await recorder.settled()
+        except TimeoutError:
+            log.error("lists_not_recorded", reason=f"the log did not take them within {CLOSING_SECONDS:g} s of the end")
 
 
 def served(floor: Floor, recipe: Recipe, made: Made) -> ListId:
