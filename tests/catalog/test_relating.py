@@ -83,11 +83,13 @@ class TestRules:
         given(Track(), *past).when(asking(command)).then()
 
     def test_only_what_has_come_to_its_end_is_anything_to_another(self) -> None:
-        """Unknown, under way, under way again, rejected: each is refused."""
+        """Unknown, under way, under way again, rejected: each is refused. But a word can be taken back."""
         version = asking(relating("t1", "version", "t0"))
         given(Track()).when(version).refused("not_found")
         given(Track(), uploaded("t1")).when(version).refused("conflict")
         given(Track(), *DUPLICATE, said("none")).when(version).refused("conflict")
+        back = asking(relating("t1", "duplicate", "t0"))
+        given(Track(), *DUPLICATE, said("none")).when(back).then(said("duplicate"))
         rejected = TrackRejected(track_id=T1, reason="no audio")
         given(Track(), uploaded("t1"), rejected).when(version).refused("conflict")
 

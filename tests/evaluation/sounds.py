@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
+from statistics import NormalDist
 from typing import Final, Literal
 
 import numpy as np
@@ -25,9 +26,10 @@ from tonetouch_recommend.recognising import LEAST_COSINE, LEAST_PROGRESSION
 
 SONGS: Final = 24
 PROCESSES: Final = 2
+LIBRARY: Final = 100_000
 
 Outcome = Literal["duplicate", "version", "new", "wrong"]
-Library = Sequence[Heard]
+Listened = Sequence[Heard]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ def run(*, songs: int = SONGS) -> bool:
     return not wrong
 
 
-def evaluated(library: Library) -> Evaluated:
+def evaluated(library: Listened) -> Evaluated:
     """Every form of every song, as it would end."""
     originals = [one for one in library if one.form == ORIGINAL]
     forms = [one for one in library if one.form != ORIGINAL]
@@ -114,7 +116,7 @@ def table(result: Evaluated, songs: int) -> Table:
     return shown
 
 
-def _found(one: Heard, originals: Library) -> Found:
+def _found(one: Heard, originals: Listened) -> Found:
     own = next(original for original in originals if original.song == one.song)
     decided = decide(_sound(one), _neighbours(one, originals))
     outcome: Outcome = "new"
@@ -131,7 +133,7 @@ def _found(one: Heard, originals: Library) -> Found:
     )
 
 
-def _neighbours(one: Heard, originals: Library) -> list[Sound]:
+def _neighbours(one: Heard, originals: Listened) -> list[Sound]:
     """As recommend answers: the nearest by sound with their cosines, then those that go on alike."""
     near = {other.song: _cosine(one.vector, other.vector) for other in originals}
     alike = {other.song: _cosine(one.progression, other.progression) for other in originals}
@@ -153,13 +155,18 @@ def _cosine(one: NDArray[np.float32] | None, other: NDArray[np.float32] | None) 
     return 0.0 if one is None or other is None else float(one @ other)
 
 
-def _neighbourhood(library: Library) -> str:
+def _neighbourhood(library: Listened) -> str:
     """How near strangers lie to each other in the two spaces that are searched."""
     originals = [one for one in library if one.form == ORIGINAL]
     near = np.array(list(_between(one.vector for one in originals)))
     alike = np.array(list(_between(one.progression for one in originals)))
     words = [f"{cosines.mean():.2f} +- {cosines.std():.3f}, at most {cosines.max():.2f}" for cosines in (near, alike)]
-    return f"cosines of strangers: {words[0]}; of their progressions: {words[1]}"
+    deviations = NormalDist().inv_cdf(1 - MOST_NEIGHBOURS / LIBRARY)
+    last = alike.mean() + deviations * alike.std()
+    return (
+        f"cosines of strangers: {words[0]}; of their progressions: {words[1]}.\n"
+        f"Were they normal, the {MOST_NEIGHBOURS}th of {LIBRARY:,} would be at {last:.2f}: what is nearer is found."
+    )
 
 
 def _between(vectors: Iterable[NDArray[np.float32] | None]) -> Iterable[float]:

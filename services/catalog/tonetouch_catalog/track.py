@@ -132,10 +132,11 @@ def describe(track: Track, command: DescribeTrack) -> Sequence[Event]:
 def relate(track: Track, other: Track | None, command: RelateTrack) -> Sequence[Event]:
     """Take a person's word for what the track is to the `other`; the last word counts. Saying it twice is once.
 
-    Refused where the track has not come to its end, and where the other is not on the shelf.
+    Refused where the track has not come to its end, and where the other is not on the shelf. That a duplicate is none
+    can be taken back while it is on its way, which may have failed.
     """
     _must_be_uploaded(track, command.track_id)
-    _must_be_settled(track)
+    _must_be_settled(track, command)
     if command.relation == "none":
         return _unlinked(track, command)
     _must_be_possible(track, other, command)
@@ -174,10 +175,11 @@ def _must_be_open(track: Track, what: str) -> None:
         raise Refused("conflict", f"A duplicate of {track.duplicate_of} cannot {what}.")
 
 
-def _must_be_settled(track: Track) -> None:
+def _must_be_settled(track: Track, command: RelateTrack) -> None:
     if track.rejected is not None:
         raise Refused("conflict", f"A rejected track is nobody's version: {track.rejected.reason}")
-    if track.status == "uploaded":
+    is_taken_back = track.duplicated is not None and command.relation == "duplicate"
+    if track.status == "uploaded" and not is_taken_back:
         raise Refused("conflict", "The track is on its way to be published.", "Say it again when it is.")
 
 

@@ -17,8 +17,8 @@ AGAIN_SECONDS = 1.0
 
 @router.hears(TrackRelated, consumer="ingest-ruling")
 async def hear_ruling(fact: Recorded[TrackRelated], floor: Floor) -> None:
-    """Take it in once the upload has come to its end: an attempt to publish that still runs would undo it."""
+    """Take it in once the upload has come to an end, good or bad: an attempt that still runs would undo it."""
     upload = (await floor.log.load("INGEST", fact.event.track_id, Upload())).state
-    if upload.started is not None and upload.completed is None:
+    if upload.started is not None and not upload.is_over:
         raise NotNow(AGAIN_SECONDS, f"the upload {fact.event.track_id} has not come to its end")
     await floor.log.transact("INGEST", fact.event.track_id, Upload(), partial(rule, said=fact.event))

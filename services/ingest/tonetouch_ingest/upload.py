@@ -139,7 +139,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
         ruled = self._with(ruled=event)
         for step in event.reopens:
             ruled = ruled._step(step, state="waiting", tries=0, error=None)
-        return ruled._with(duplicate=None, completed=None) if event.reopens else ruled
+        return ruled._with(duplicate=None, completed=None, failed=None) if event.reopens else ruled
 
     def _begin(self, event: StepStarted) -> Self:
         before = self.steps[event.step]
