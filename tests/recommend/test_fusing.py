@@ -1,6 +1,6 @@
 """Letters and meaning make one ranking, whose order no longer list changes."""
 
-from tonetouch_recommend.fusing import Ranked, fused
+from tonetouch_recommend.fusing import LETTERS_SHARE, Ranked, fused
 
 
 def near(*scores: float) -> list[Ranked]:
@@ -37,7 +37,7 @@ def test_a_longer_list_changes_nothing_before_its_end() -> None:
     cosines = {"a": 0.3, "near-7": 0.13, "z": 0.0}
     whole = near(*(0.2 - place / 100 for place in range(15)))
     for known in range(1, 15):
-        least = 0.5 * whole[known - 1].score / whole[0].score
+        least = (1 - LETTERS_SHARE) * whole[known - 1].score / whole[0].score
         sure = [one for one in fused(names, whole[:known], cosines) if one.score > least]
         assert fused(names, whole, cosines)[: len(sure)] == sure
 
@@ -46,7 +46,7 @@ def test_what_has_no_vector_counts_by_its_letters() -> None:
     """An artist has none: a whole name is worth 1, and half a name stands among what is meant."""
     artist = Ranked("x", 1.0, "title", kind="artist")
     assert fused([artist], near(0.5), {})[0] == artist
-    assert [one.id for one in fused([Ranked("x", 0.4, "title", kind="artist")], near(0.5, 0.3), {})] == [
+    assert [one.id for one in fused([Ranked("x", 0.25, "title", kind="artist")], near(0.5, 0.3), {})] == [
         "near-0",
         "x",
         "near-1",

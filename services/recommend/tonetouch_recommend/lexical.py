@@ -27,6 +27,8 @@ BEGUN: Final = 0.9
 """What a word counts that is only begun."""
 COMMON: Final = 0.4
 """What a word weighs that very many names share."""
+STEEPNESS: Final = 3
+"""The power of the share of the question's words that a name has: half of them is next to nothing."""
 _FULL_LETTERS: Final = 8
 _SPACED: Final = re.compile(r"\S+")
 _FIELDS: Final = (("title", 1.0), ("artist", 0.97), ("album", 0.85))
@@ -86,9 +88,10 @@ def _whole(asked: Asked, named: Named) -> Likeness | None:
     for score, found, field in (
         (1.0, named.title_key == key, "title"),
         (0.98, named.artist_key == key, "artist"),
-        (0.96, len(asked.key) > 1 and together == "".join(named.words.get("title", ())), "title"),
-        (0.93, begun and named.title_key.startswith(key), "title"),
-        (0.91, begun and named.artist_key.startswith(key), "artist"),
+        (0.93, together == "".join(named.words.get("title", ("?",))), "title"),
+        (0.92, together == "".join(named.words.get("artist", ("?",))), "artist"),
+        (0.9, begun and named.title_key.startswith(key), "title"),
+        (0.88, begun and named.artist_key.startswith(key), "artist"),
     ):
         if found:
             return Likeness(score, field)
@@ -108,7 +111,7 @@ def _by_words(asked: Asked, named: Named) -> Likeness:
     total, field = sum(asked.weights.values()), max(gained, key=lambda field: gained[field])
     covered = sum(gained.values()) / total if total else 0.0
     complete = _share(met[field], named.words.get(field, ()))
-    return Likeness(covered**2 * (1 - _COMPLETE + _COMPLETE * complete), field)
+    return Likeness(covered**STEEPNESS * (1 - _COMPLETE + _COMPLETE * complete), field)
 
 
 def _met(asked: Asked, word: str, places: Mapping[str, tuple[float, str]]) -> tuple[float, str, str]:

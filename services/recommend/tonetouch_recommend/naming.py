@@ -14,7 +14,8 @@ from sqlmodel import Field, SQLModel
 from tonetouch_contracts.playlist import PlaylistCreated, PlaylistDeleted, PlaylistRenamed
 from tonetouch_contracts.track import TrackPublished
 from tonetouch_contracts.upload import EmbeddingDone
-from tonetouch_recommend.folding import WORD_LETTERS, name_key, words, words_of_name
+from tonetouch_recommend.folding import WORD_LETTERS, name_key, words_of_name
+from tonetouch_recommend.folding import words as words_in
 from tonetouch_recommend.lexical import deletions, may_be_misspelt, prints
 from tonetouch_runtime import Recorded, Router, Writer
 
@@ -97,11 +98,10 @@ def keep_names(facts: Sequence[Recorded[Any]], names: Writer, occurring: Writer,
                 found.pop(gone := subject("playlist", playlist.playlist_id), None)
                 names.delete([gone])
     names.upsert(list(found.values()))
-    stands = {of: words_of(row) for of, row in found.items()}
-    together = {of: squeezed(words_of_name(row["name"])) for of, row in found.items()}
-    pairs = [(word, of) for of, own in stands.items() for word in dict.fromkeys([*own, together[of]]) if word]
+    words = {of: words_of(row) for of, row in found.items()}
+    pairs = [(word, of) for of, row in found.items() for word in dict.fromkeys([*words[of], *together_in(row)])]
     occurring.insert_new([{"word": word.encode("utf-8", "replace"), "subject": of} for word, of in pairs])
-    spellings.insert_new(list(_spellings(word for own in stands.values() for word in own)))
+    spellings.insert_new(list(_spellings(word for own in words.values() for word in own)))
 
 
 @router.keeps(LineRow, hears=(EmbeddingDone,))
@@ -110,7 +110,7 @@ def keep_lines(facts: Sequence[Recorded[EmbeddingDone]], lines: Writer) -> None:
     sung = (fact.event for fact in facts if fact.event.kind == "lyrics")
     first = dict[tuple[int, str], int]()
     for event in sung:
-        for one in prints(words(event.text)[:LINE_WORDS]):
+        for one in prints(words_in(event.text)[:LINE_WORDS]):
             first.setdefault((one, event.track_id), event.passage)
     lines.insert_new(
         [{"print": one, "track_id": track_id, "passage": passage} for (one, track_id), passage in first.items()]
@@ -125,6 +125,11 @@ def subject(kind: Kind, id: str) -> str:  # noqa: A002 (it is one)
 def words_of(row: Any) -> list[str]:
     """The words a row of `NameRow` is found by: of its own name, and of those beside it."""
     return [word for name in (row["name"], row["by"], row["of"]) for word in words_of_name(name or "")]
+
+
+def together_in(row: Any) -> list[str]:
+    """Its own name and the one of its artist without their spaces."""
+    return [word for name in (row["name"], row["by"]) if (word := squeezed(words_of_name(name or "")))]
 
 
 def squeezed(own: Sequence[str]) -> str:

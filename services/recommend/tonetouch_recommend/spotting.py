@@ -14,6 +14,7 @@ from tonetouch_contracts.finding import SearchTracks
 from tonetouch_recommend.folding import name_key, words, words_of_name
 from tonetouch_recommend.lexical import (
     BEGUN,
+    STEEPNESS,
     Asked,
     Named,
     deletions,
@@ -48,7 +49,7 @@ NAME_WORDS: Final = 4
 """Words of a question that may all be common and a name all the same; more of them are a sentence."""
 MOST_READ: Final = 32
 """Names and passages that are compared with the question."""
-LEAST: Final = 0.15
+LEAST: Final = 0.2
 """Below it a name has next to nothing of what was asked."""
 LINE: Final = 0.95
 """What a line is worth that is sung just so: a little less than a name that is the same."""
@@ -159,7 +160,7 @@ async def _likely(asked: Asked, occurring: Occurrences, kind: Kind, floor: Floor
             has[name] = max(has.get(name, 0.0), common[first] + common[second])
             complete.add(name)
     # A common word may occur in a name that was found by another one, and not be seen among the names looked at.
-    unseen, enough = sum(common.values()), total * LEAST**0.5
+    unseen, enough = sum(common.values()), total * LEAST ** (1 / STEEPNESS)
     likely = [name for name, weighs in has.items() if weighs + (unseen if name in complete else 0.0) >= enough]
     return sorted(likely, key=lambda name: (-has[name], name))[:MOST_READ]
 
