@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import structlog
@@ -17,15 +16,15 @@ from sqlalchemy import Connection, delete, func, select
 from sqlmodel import Field, SQLModel
 
 from tonetouch_contracts.identity import derived
-from tonetouch_contracts.indexing import IndexName, RebuildPhase, RebuildView
+from tonetouch_contracts.indexing import IndexName, RebuildPhase
 from tonetouch_recommend.indexes import Collections
 from tonetouch_recommend.learning import Kind
 from tonetouch_recommend.pairing import MADE_OF, filled, made_of, remember_filled
 from tonetouch_recommend.pointing import Change, write
+from tonetouch_recommend.rebuild import Rebuild
 from tonetouch_recommend.reembedding import counted, embed_again
 from tonetouch_recommend.twins import StandingEngine, remember_standing, twin
-from tonetouch_recommend.vectors.collection import Collection
-from tonetouch_runtime import Floor, Refused, Writer, stamp
+from tonetouch_runtime import Floor, Refused, Unavailable, Writer, stamp
 
 log = structlog.get_logger()
 
@@ -44,6 +43,9 @@ INDEXED_WITHIN_SECONDS: Final = 300.0
 LINGERING_SECONDS = 5.0
 """How long a copy of another model answers those who began to ask before it was replaced."""
 
+MOST_FAILURES: Final = 5
+"""So often a page is tried again; then the copy may be at fault, and is begun anew."""
+
 CANCELLED_WITHIN_SECONDS: Final = 10.0
 AGAIN_SECONDS = 5.0
 _LOOK_SECONDS: Final = 0.5
@@ -60,73 +62,6 @@ class RebuildRow(SQLModel, table=True):
     id: str = Field(primary_key=True)
     rebuild_id: str
     names: str
-
-
-@dataclass(slots=True, kw_only=True)
-class Rebuild:
-    """One rebuild: what is to be made, and how far it is. `collections` are all five as they will be afterwards."""
-
-    id: str
-    names: tuple[IndexName, ...]
-    reason: Literal["asked", "model"]
-    collections: Collections
-    started_at: str
-    phase: RebuildPhase
-    done: int = 0
-    total: int = 0
-    waiting: str = ""
-    is_unwanted: bool = False
-    copies: StandingEngine | None = None
-    kinds: list[Kind] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    after: str = ""
-    refused: dict[str, set[str]] = field(default_factory=dict)
-    ended: asyncio.Event = field(default_factory=asyncio.Event)
-    _since: float = field(default_factory=time.monotonic)
-    _from: int | None = None
-
-    @property
-    def is_over(self) -> bool:
-        return self.phase in ("done", "cancelled")
-
-    @property
-    def made(self) -> list[Collection]:
-        """What the copies are to be, by the indexes' own names."""
-        return [each for each in self.collections.all if each.name in self.names]
-
-    def enter(self, phase: RebuildPhase, total: int = 0) -> None:
-        """Begin a phase: its progress is counted anew."""
-        self.phase, self.done, self.total, self.waiting = phase, 0, total, ""
-        self._since, self._from = time.monotonic(), None
-
-    def end(self, phase: Literal["done", "cancelled"]) -> None:
-        """It is over, and so it was."""
-        self.copies, self.phase, self.waiting = None, phase, ""
-        self.ended.set()
-
-    def reach(self, done: int, total: int, waiting: str = "") -> None:
-        """So much of the phase is done; what was done before it began does not count as speed."""
-        if self._from is None:
-            self._from, self._since = done, time.monotonic()
-        self.done, self.total, self.waiting = done, total, waiting
-
-    def view(self) -> RebuildView:
-        """How an operator sees it."""
-        seconds, gained = time.monotonic() - self._since, self.done - (self._from or 0)
-        rate = gained / seconds if gained > 0 and seconds > 0 and not self.is_over else None
-        return RebuildView(
-            id=self.id,
-            names=self.names,
-            reason=self.reason,
-            model=self.collections.tracks.model,
-            phase=self.phase,
-            done=self.done,
-            total=self.total,
-            started_at=self.started_at,
-            per_second=rate,
-            seconds_left=(self.total - self.done) / rate if rate else None,
-            waiting=self.waiting,
-        )
 
 
 class Rebuilding:
@@ -156,6 +91,7 @@ class Rebuilding:
         self._tidying: asyncio.Task[None] | None = None
         self._asking = asyncio.Lock()
         self._not_before = 0.0
+        self._failures = 0
         self._grown = (-1, 0.0)
 
     async def resume(self, collections: Collections, wanted: Collections) -> None:
@@ -212,12 +148,13 @@ class Rebuilding:
                 await self._give_up(current)
             elif current.phase == "filling":
                 await self._fill(current)
-                return True
             elif current.phase == "indexing":
                 await self._end(current)
         except Exception as error:
-            self._start_over(current, error)
-        return False
+            self._failed(current, error)
+            return False
+        self._failures = 0
+        return current.phase in ("filling", "indexing")
 
     async def follow(self, kind: Kind, ids: Sequence[str]) -> None:
         """Write to the copies as well what has changed meanwhile. What fails there is no harm to the live ones."""
@@ -226,6 +163,8 @@ class Rebuilding:
             return
         try:
             await self._copy(current, current.copies, kind, ids)
+        except Unavailable:
+            raise  # the marks stay, and it is tried again
         except Exception as error:
             self._start_over(current, error)
 
@@ -402,8 +341,19 @@ class Rebuilding:
         await self._floor.read.write(lambda connection: connection.execute(delete(table)))
         rebuild.end("cancelled")
 
+    def _failed(self, rebuild: Rebuild, error: Exception) -> None:
+        """The same page again, a few times: an engine may only be away."""
+        self._failures += 1
+        if self._failures > MOST_FAILURES:
+            self._failures = 0
+            self._start_over(rebuild, error)
+            return
+        log.warning("rebuild_waits", indexes=rebuild.names, again_in_seconds=AGAIN_SECONDS, error=repr(error))
+        rebuild.waiting = f"a page failed and is tried again: {error!r}"
+        self._pause(AGAIN_SECONDS)
+
     def _start_over(self, rebuild: Rebuild, error: Exception) -> None:
-        log.error("rebuild_failed", indexes=rebuild.names, again_in_seconds=AGAIN_SECONDS, exc_info=error)
+        log.error("rebuild_begins_again", indexes=rebuild.names, again_in_seconds=AGAIN_SECONDS, exc_info=error)
         rebuild.copies = None
         rebuild.enter("filling")
         rebuild.waiting = f"it begins again, for it failed: {error!r}"
