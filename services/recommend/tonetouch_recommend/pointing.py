@@ -104,27 +104,35 @@ async def vectors_of(track_ids: Iterable[str], tracks: Collection, floor: Floor)
 
 
 def vectors_by(track_ids: Iterable[str], tracks: Collection, floor: Floor, connection: Connection) -> dict[str, Vector]:
-    """`vectors_of`, at once: for the few tracks of an answer, on a connection that is there already."""
-    embeddings = floor.tables.live(EmbeddingRow)
-    rows = connection.execute(_described(embeddings), {"tracks": list(track_ids)}).mappings()
-    fitting = [row for row in rows if fits(row, tracks)]
+    """`vectors_of`, on a connection that is there already."""
+    described = _described(floor.tables.live(EmbeddingRow))
+    rows = connection.execute(described, {"tracks": list(track_ids), "model": tracks.model})
+    return _all_units([(row.track_id, row.vector) for row in rows], tracks)
+
+
+async def vectors_at_once(track_ids: Iterable[str], tracks: Collection, floor: Floor) -> dict[str, Vector]:
+    """`vectors_of`, for the few tracks of an answer."""
+    described = _described(floor.tables.live(EmbeddingRow))
+    rows = await floor.read.look(described, {"tracks": list(track_ids), "model": tracks.model})
+    return _all_units([(track, vector) for track, vector in rows], tracks)
+
+
+def _all_units(rows: Sequence[tuple[str, bytes | None]], tracks: Collection) -> dict[str, Vector]:
+    fitting = [(track, vector) for track, vector in rows if vector and len(vector) == 2 * tracks.dimension]
     if not fitting:
         return {}
-    wide = halves(b"".join(row["vector"] for row in fitting)).reshape(len(fitting), tracks.dimension)
+    wide = halves(b"".join(vector for _, vector in fitting)).reshape(len(fitting), tracks.dimension)
     lengths = np.linalg.norm(wide, axis=1)
     good = np.isfinite(lengths) & (lengths > 0)
-    return {
-        str(row["track_id"]): vector / length
-        for row, vector, length, fine in zip(fitting, wide, lengths, good, strict=True)
-        if fine
-    }
+    units = wide / np.where(good, lengths, 1.0)[:, None]
+    return {track: vector for (track, _), vector, fine in zip(fitting, units, good, strict=True) if fine}
 
 
 @functools.cache
 def _described(embeddings: Table) -> Select[Any]:
-    tracks = bindparam("tracks", type_=String, expanding=True)
-    columns = (embeddings.c.track_id, embeddings.c.model, embeddings.c.vector)
-    return select(*columns).where(embeddings.c.kind == "description", embeddings.c.track_id.in_(tracks))
+    tracks, model = bindparam("tracks", type_=String, expanding=True), bindparam("model", type_=String)
+    query = select(embeddings.c.track_id, embeddings.c.vector).where(embeddings.c.track_id.in_(tracks))
+    return query.where(embeddings.c.kind == "description", embeddings.c.passage == 0, embeddings.c.model == model)
 
 
 def _units(rows: Iterable[RowMapping], tracks: Collection) -> dict[str, Vector]:

@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Select, String, Table, bindparam, select
+from sqlalchemy import Select, String, Table, bindparam, cast, select
 
 from tonetouch_contracts.finding import MakeForYou, Mix, MixTrack
 from tonetouch_contracts.identity import TrackId, derived
 from tonetouch_contracts.message import Page
 from tonetouch_contracts.serving import Seed, Weighed
 from tonetouch_recommend.beginning import for_beginners
-from tonetouch_recommend.choosing import look_up
 from tonetouch_recommend.indexing import Indexes
 from tonetouch_recommend.interests import Interest, Tastes
 from tonetouch_recommend.learning import ShelfRow
@@ -35,13 +34,13 @@ from tonetouch_recommend.mixing import (
     shortlisted,
     spoken_for,
 )
-from tonetouch_recommend.ordering import in_order
-from tonetouch_recommend.pointing import vectors_by
+from tonetouch_recommend.ordering import Song, in_order
+from tonetouch_recommend.pointing import vectors_at_once
 from tonetouch_recommend.recipe import Made, Recipe
 from tonetouch_recommend.serving import makes, served
-from tonetouch_recommend.signalling import KeptOut, kept_out, kept_out_by, resting_for
+from tonetouch_recommend.signalling import KeptOut, kept_out, left_out
 from tonetouch_recommend.tasting import taste_of
-from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Vector
+from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Hit, Vector
 from tonetouch_runtime import Floor, Router, page_size
 
 router = Router()
@@ -67,13 +66,22 @@ class Around(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     tastes: Tastes
     found: Sequence[Sequence[Near]]
     known: Sequence[Near]
+    songs: Mapping[str, Song]
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     """What the tables say of the tracks of an answer."""
 
     vectors: Mapping[str, Vector]
-    shelf: Mapping[str, Any]
+    shelf: Mapping[str, "Titled"]
+
+
+class Titled(msgspec.Struct, frozen=True):
+    """What a track is called and what kind of music it is."""
+
+    title: str
+    genres: Sequence[str]
+    moods: Sequence[str]
 
 
 @router.answers(MakeForYou)
@@ -81,7 +89,7 @@ async def make_for_you(command: MakeForYou, floor: Floor) -> Page[Mix]:
     """The blended mix first, then one for each strong interest where there are several; each of `limit` tracks."""
     page_size(command.limit)
     await floor.get(Indexes).settled("user")
-    excluded, kept = await floor.read.glance(lambda connection: _stays_out(command.user_id, floor, connection))
+    lately, kept = await left_out(command.user_id, floor)
     recipe = Recipe(
         surface=BLENDED,
         user_id=command.user_id,
@@ -89,7 +97,7 @@ async def make_for_you(command: MakeForYou, floor: Floor) -> Page[Mix]:
         explicit_allowed=command.explicit_allowed,
         limit=command.limit,
         weights={"day": float(floor.clock.now().toordinal())},
-        excluded=excluded,
+        excluded=(*sorted(kept.track_ids), *(track for track in lately if track not in kept.track_ids)),
         without_artists=tuple(sorted(kept.artist_ids)),
     )
     around = await _around(recipe, kept, floor)
@@ -125,20 +133,36 @@ async def _around(recipe: Recipe, kept: KeptOut, floor: Floor) -> Around | None:
     depth = DEPTH if len(tastes.interests) > 1 else DEPTH_ALONE
     most, out = min(LARGEST_LIMIT, depth * recipe.limit), recipe.out
     found = [await _near(interest, recipe, out, most, floor) for interest in tastes.interests]
-    fresh = {one.track_id for near in found for one in near}
+    fresh = {hit.id for hits in found for hit in hits}
     if len(fresh) >= min(HANDFUL, recipe.limit):
-        return Around(tastes=tastes, found=found, known=())
-    lately = [track for track in recipe.excluded if track not in kept.track_ids]
+        songs = await _songs_of(fresh, floor)
+        return Around(tastes=tastes, found=[_by_artist(hits, songs) for hits in found], known=(), songs=songs)
     again = [await _near(one, recipe, fresh | kept.track_ids, most, floor) for one in tastes.interests]
-    known = {one.track_id: one for near in again for one in near}
-    return Around(tastes=tastes, found=found, known=[known[track] for track in lately if track in known])
+    songs = await _songs_of(fresh | {hit.id for hits in again for hit in hits}, floor)
+    near = {one.track_id: one for hits in again for one in _by_artist(hits, songs)}
+    known = [near[track] for track in recipe.excluded if track in near]
+    return Around(tastes=tastes, found=[_by_artist(hits, songs) for hits in found], known=known, songs=songs)
 
 
-async def _near(interest: Interest, recipe: Recipe, out: Set[str], most: int, floor: Floor) -> list[Near]:
+async def _near(interest: Interest, recipe: Recipe, out: Set[str], most: int, floor: Floor) -> list[Hit]:
     indexes = floor.get(Indexes)
     tracks = indexes.collections.tracks
-    hits = await indexes.engine.query(tracks, interest.vector, limit=most, where=recipe.where, exclude=out)
-    return [Near(hit.id, hit.score, str(hit.payload.get("artist") or hit.id)) for hit in hits]
+    # Whose they are is read from the tables, for all of them at once: the payload costs a quarter of a query.
+    return await indexes.engine.query(
+        tracks, interest.vector, limit=most, where=recipe.where, exclude=out, with_payload=False
+    )
+
+
+async def _songs_of(track_ids: Set[str], floor: Floor) -> dict[str, Song]:
+    rows = await floor.read.look(_songs(floor.tables.live(ShelfRow)), {"tracks": list(track_ids)}) if track_ids else []
+    return {
+        track: Song(track_id=track, artist_id=artist or track, bpm=bpm, key=key, energy=energy)
+        for track, artist, bpm, key, energy in rows
+    }
+
+
+def _by_artist(hits: Sequence[Hit], songs: Mapping[str, Song]) -> list[Near]:
+    return [Near(hit.id, hit.score, songs[hit.id].artist_id) for hit in hits if hit.id in songs]
 
 
 async def _all_made(recipe: Recipe, around: Around, floor: Floor) -> list[tuple[Recipe, Made]]:
@@ -148,7 +172,7 @@ async def _all_made(recipe: Recipe, around: Around, floor: Floor) -> list[tuple[
     shortlist = shortlisted(around.found, [one.weight for one in interests], recipe.limit, seed)
     wanted = {*shortlist.track_ids, *(one.track_id for one in around.known)}
     standing = [track for one in interests for track in one.tracks]
-    told = await floor.read.glance(lambda connection: _told(wanted, standing, floor, connection))
+    told = await _told(wanted, standing, floor)
     chosen = filled(shortlist, told.vectors, around.tastes, recipe.limit)
     known = [
         Candidate(one.track_id, one.cosine, told.vectors[one.track_id], one.artist_id)
@@ -160,16 +184,15 @@ async def _all_made(recipe: Recipe, around: Around, floor: Floor) -> list[tuple[
     seeded = msgspec.structs.replace(recipe, seeds=tuple(seed for one in interests for seed in _seeds(one)))
     first = (seeded, msgspec.structs.replace(blended, candidates=_weighed(looked_at, blended)))
     # What comes again stays behind what is new.
-    return [first] if around.known else await _in_order([first, *_of_each(recipe, around, told)], floor)
+    return [first] if around.known else _in_order([first, *_of_each(recipe, around, told)], around.songs)
 
 
-async def _in_order(mixes: Sequence[tuple[Recipe, Made]], floor: Floor) -> list[tuple[Recipe, Made]]:
+def _in_order(mixes: Sequence[tuple[Recipe, Made]], songs: Mapping[str, Song]) -> list[tuple[Recipe, Made]]:
     """The same mixes, each in the order to play it."""
-    songs = await look_up(list({track.track_id for _, made in mixes for track in made.tracks}), floor)
     ordered = list[tuple[Recipe, Made]]()
     for recipe, made in mixes:
         tracks = {track.track_id: track for track in made.tracks}
-        order = in_order([songs[track] for track in tracks if track in songs])
+        order = _order(tuple(songs[track] for track in tracks))
         played = tuple(tracks[TrackId(song.track_id)] for song in order)
         ordered.append((recipe, msgspec.structs.replace(made, tracks=played)))
     return ordered
@@ -180,7 +203,7 @@ def _blended(
 ) -> Made:
     liked = {track: told.vectors[track] for one in interests for track in one.tracks if track in told.vectors}
     reasons = {one.track_id: because(one, liked) for one in chosen}
-    titles = [told.shelf[track]["title"] for track in spoken_for(reasons.values()) if track in told.shelf]
+    titles = [told.shelf[track].title for track in spoken_for(reasons.values()) if track in told.shelf]
     again = {one.track_id for one in known} & reasons.keys()
     tracks = tuple(_track(one.track_id, one.score, reasons[one.track_id]) for one in chosen)
     return Made(name=NAME, reason=_reason(titles, len(again)) if tracks else NOTHING, tracks=tracks)
@@ -194,7 +217,7 @@ def _of_each(recipe: Recipe, around: Around, told: Told) -> list[tuple[Recipe, M
         if interest.weight < STRONG or len(own) < HANDFUL or len(made) == MOST_MIXES:
             continue
         rows = [told.shelf[track] for track in interest.tracks if track in told.shelf]
-        titles = [row["title"] for row in rows]
+        titles = [row.title for row in rows]
         name = next((name for name in names_for(rows) if name not in made), NAME)
         speaking = interest.tracks[:MOST_REASONS]
         tracks = tuple(_track(one.track_id, one.cosine, speaking) for one in in_turn(own, recipe.limit))
@@ -204,14 +227,14 @@ def _of_each(recipe: Recipe, around: Around, told: Told) -> list[tuple[Recipe, M
     return list(made.values())
 
 
-def names_for(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def names_for(rows: Sequence[Titled]) -> list[str]:
     """What a mix around these tracks may be called, best first: by mood and genre, else by the first one's title."""
     moods, genres = (
-        [word for word, _ in Counter(word for row in rows for word in row[field] or ()).most_common(2)]
-        for field in ("moods", "genres")
+        [word for word, _ in Counter(word for words in said for word in words).most_common(2)]
+        for said in ([row.moods for row in rows], [row.genres for row in rows])
     )
     words = [f"{mood} {genre}" for genre in genres for mood in moods] or genres or moods
-    return [*(word[0].upper() + word[1:] for word in words if word.strip()), *(f"Like {row['title']}" for row in rows)]
+    return [*(word[0].upper() + word[1:] for word in words if word.strip()), *(f"Like {row.title}" for row in rows)]
 
 
 def _seeds(interest: Interest) -> tuple[Seed, ...]:
@@ -253,23 +276,33 @@ def _reason(titles: Sequence[str], again: int) -> str:
     return f"{reason} There is little else here yet, so {which} heard lately."
 
 
-def _stays_out(user_id: str, floor: Floor, connection: Connection) -> tuple[tuple[str, ...], KeptOut]:
-    """What a recipe leaves out, at its end what was played lately, longest ago first; and what is never shown."""
-    kept = kept_out_by(user_id, floor, connection)
-    lately = (track for track in resting_for(user_id, floor, connection) if track not in kept.track_ids)
-    return (*sorted(kept.track_ids), *lately), kept
-
-
-def _told(wanted: set[str], standing: Sequence[str], floor: Floor, connection: Connection) -> Told:
-    tracks = floor.get(Indexes).collections.tracks
-    rows = connection.execute(_named(floor.tables.live(ShelfRow)), {"tracks": list(standing)}).mappings()
+async def _told(wanted: Set[str], standing: Sequence[str], floor: Floor) -> Told:
+    rows = await floor.read.look(_titles(floor.tables.live(ShelfRow)), {"tracks": list(standing)})
     return Told(
-        vectors=vectors_by({*wanted, *standing}, tracks, floor, connection),
-        shelf={row["track_id"]: row for row in rows},
+        vectors=await vectors_at_once({*wanted, *standing}, floor.get(Indexes).collections.tracks, floor),
+        shelf={track: Titled(title, _words(genres), _words(moods)) for track, title, genres, moods in rows},
     )
 
 
+def _words(said: str | None) -> list[str]:
+    return msgspec.json.decode(said, type=list[str] | None) or [] if said else []
+
+
 @functools.cache
-def _named(shelf: Table) -> Select[Any]:
+def _titles(shelf: Table) -> Select[Any]:
     tracks = bindparam("tracks", type_=String, expanding=True)
-    return select(shelf.c.track_id, shelf.c.title, shelf.c.genres, shelf.c.moods).where(shelf.c.track_id.in_(tracks))
+    words = (cast(shelf.c.genres, String), cast(shelf.c.moods, String))
+    return select(shelf.c.track_id, shelf.c.title, *words).where(shelf.c.track_id.in_(tracks))
+
+
+@functools.cache
+def _songs(shelf: Table) -> Select[Any]:
+    tracks = bindparam("tracks", type_=String, expanding=True)
+    columns = (shelf.c.track_id, shelf.c.artist_id, shelf.c.bpm, shelf.c.key, shelf.c.energy)
+    return select(*columns).where(shelf.c.track_id.in_(tracks))
+
+
+@functools.lru_cache(maxsize=4096)
+def _order(songs: tuple[Song, ...]) -> tuple[Song, ...]:
+    # Whoever comes again before they have heard anything gets the same tracks.
+    return tuple(in_order(songs))

@@ -3,12 +3,13 @@
 Keeps `FeedbackRow` from LIBRARY. Plays are kept in `learning`, what is put into playlists in `gathering`.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Select, Table, func, literal, select, union, union_all
+from sqlalchemy import Connection, Select, String, Table, bindparam, func, literal, or_, select, union, union_all
 from sqlalchemy.sql.selectable import CompoundSelect
 from sqlmodel import Field, SQLModel
 
@@ -93,11 +94,12 @@ def _in_utc(at: str, otherwise: str) -> str:
 
 async def signals_of(user_id: str, floor: Floor) -> list[Signal]:
     """A listener's newest 500 signals, newest first."""
+    return await floor.read.read(lambda connection: signals_by(user_id, floor, connection))
 
-    def look_up(connection: Connection) -> list[Signal]:
-        return latest([*_plays(user_id, floor, connection), *_words(user_id, floor, connection)])
 
-    return await floor.read.read(look_up)
+def signals_by(user_id: str, floor: Floor, connection: Connection) -> list[Signal]:
+    """`signals_of`, on a connection that is there already."""
+    return latest([*_plays(user_id, floor, connection), *_words(user_id, floor, connection)])
 
 
 async def kept_out(user_id: str, floor: Floor) -> KeptOut:
@@ -107,21 +109,44 @@ async def kept_out(user_id: str, floor: Floor) -> KeptOut:
 
 def kept_out_by(user_id: str, floor: Floor, connection: Connection) -> KeptOut:
     """`kept_out`, on a connection that is there already."""
-    feedback = floor.tables.live(FeedbackRow)
-    query = select(feedback.c.track_id, feedback.c.artist_id).where(feedback.c.user_id == user_id)
-    rows = connection.execute(query.where(feedback.c.said.in_(_KEPT_OUT))).all()
-    return KeptOut(
-        track_ids=frozenset(row.track_id for row in rows if row.track_id),
-        artist_ids=frozenset(row.artist_id for row in rows if row.artist_id),
-    )
+    rows = connection.execute(_barred(floor.tables.live(FeedbackRow)), {"user": user_id})
+    return _kept_out([tuple(row) for row in rows])
 
 
 def resting_for(user_id: str, floor: Floor, connection: Connection) -> list[str]:
     """The tracks that were played lately, the one not played for longest first."""
-    heard, since = floor.tables.live(HeardRow), stamp(floor.clock.now() - RESTING)
-    newest = select(heard.c.track_id).where(heard.c.user_id == user_id, heard.c.at >= since)
-    rows = connection.execute(newest.order_by(heard.c.at.desc(), heard.c.play_id.desc()).limit(MOST_RESTING)).all()
+    newest = _played_since(floor.tables.live(HeardRow))
+    rows = connection.execute(newest, {"user": user_id, "since": stamp(floor.clock.now() - RESTING)})
     return list(dict.fromkeys(row.track_id for row in rows))[::-1]
+
+
+async def left_out(user_id: str, floor: Floor) -> tuple[list[str], KeptOut]:
+    """`resting_for` and `kept_out`, without a transaction: for who has to answer at once."""
+    since = {"user": user_id, "since": stamp(floor.clock.now() - RESTING)}
+    played = await floor.read.look(_played_since(floor.tables.live(HeardRow)), since)
+    barred = await floor.read.look(_barred(floor.tables.live(FeedbackRow)), {"user": user_id})
+    return list(dict.fromkeys(track for (track,) in played))[::-1], _kept_out(barred)
+
+
+def _kept_out(rows: Sequence[tuple[Any, ...]]) -> KeptOut:
+    return KeptOut(
+        track_ids=frozenset(track for track, _ in rows if track),
+        artist_ids=frozenset(artist for _, artist in rows if artist),
+    )
+
+
+@functools.cache
+def _barred(feedback: Table) -> Select[Any]:
+    query = select(feedback.c.track_id, feedback.c.artist_id)
+    query = query.where(feedback.c.user_id == bindparam("user", type_=String))
+    return query.where(or_(*(feedback.c.said == said for said in _KEPT_OUT)))
+
+
+@functools.cache
+def _played_since(heard: Table) -> Select[Any]:
+    query = select(heard.c.track_id).where(heard.c.user_id == bindparam("user", type_=String))
+    query = query.where(heard.c.at >= bindparam("since", type_=String))
+    return query.order_by(heard.c.at.desc(), heard.c.play_id.desc()).limit(MOST_RESTING)
 
 
 def listeners(floor: Floor, track_ids: Sequence[str] | None = None) -> CompoundSelect[tuple[str]]:

@@ -4,14 +4,16 @@ The cost of a change is bounded by the newest 500 signals, however many there we
 so signals may come late and in any order, and what is made again is the same to the byte.
 """
 
-import asyncio
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from sqlalchemy import Connection
+
 from tonetouch_recommend.indexes import Collections, is_id
 from tonetouch_recommend.interests import MOST_INTERESTS, Interest, Repel, Tastes, tastes
-from tonetouch_recommend.pointing import Change, vectors_of
-from tonetouch_recommend.signalling import signals_of
+from tonetouch_recommend.pointing import Change, vectors_by
+from tonetouch_recommend.signalling import signals_by
 from tonetouch_recommend.vectors.collection import Collection, Point, UnfitPointError
 from tonetouch_recommend.vectors.engine import VectorEngine
 from tonetouch_runtime import Floor
@@ -28,15 +30,19 @@ async def pointing_users(ids: Sequence[str], collections: Collections, floor: Fl
     """The listeners' tastes."""
     points, refused = list[Point](), dict[str, str]()
     for user_id in ids:
-        signals = await signals_of(user_id, floor)
-        vectors = await vectors_of({signal.track_id for signal in signals}, collections.tracks, floor)
-        made = await asyncio.to_thread(tastes, signals, vectors)
+        made, signals = await floor.read.read(functools.partial(_made, user_id, collections.tracks, floor))
         try:
-            points.extend([collections.taste.admit(point) for point in taste_points(user_id, made, len(signals))])
+            points.extend([collections.taste.admit(point) for point in taste_points(user_id, made, signals)])
         except UnfitPointError as error:
             refused[user_id] = str(error)
     possible = [point_id for user_id in ids for point_id in points_of(user_id)]
     return [Change(collections.taste, possible, points, refused)]
+
+
+def _made(user_id: str, tracks: Collection, floor: Floor, connection: Connection) -> tuple[Tastes, int]:
+    signals = signals_by(user_id, floor, connection)
+    vectors = vectors_by({signal.track_id for signal in signals}, tracks, floor, connection)
+    return tastes(signals, vectors), len(signals)
 
 
 def taste_points(user_id: str, made: Tastes, signals: int) -> list[Point]:

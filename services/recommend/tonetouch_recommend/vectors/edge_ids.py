@@ -6,6 +6,7 @@ leave 48 values. So what is nearest can be named without reading what is kept be
 of a query. Any other id becomes a UUIDv5 made from it, which tells nothing: the point itself has to say its id.
 """
 
+import functools
 import uuid
 from typing import Final
 
@@ -18,6 +19,7 @@ _ENDINGS: Final = {_VERSION_7: ""} | {bits: f":{number}" for number, bits in enu
 _NUMBERS: Final = {ending[1:]: bits for bits, ending in _ENDINGS.items() if ending}
 
 
+@functools.lru_cache(maxsize=100_000)  # what somebody heard lately is left out of one query after another
 def edge_id(point_id: str) -> uuid.UUID:
     """The id of a point in Qdrant; no two points have the same.
 
