@@ -22,6 +22,7 @@ from tonetouch_contracts.upload import (
     IngestStarted,
     IngestView,
     ListIngests,
+    RelationRuled,
     StepFailed,
     StepSkipped,
     StepStarted,
@@ -125,10 +126,23 @@ async def test_what_is_too_big_for_people_is_left_out(installed: Installation) -
         vector=b"\0\0",
         vector_model="m",
         duration_seconds=3.0,
+        progression=b"\0\0",
+        progression_model="p",
     )
     await installed.say(started("big"), heard, failed("big"))
     told = await all_told(installed, "big")
-    assert told[1].data.keys() == {"event", "time", "track_id", "vector_model", "duration_seconds"}
+    kept = {"event", "time", "track_id", "vector_model", "progression_model", "duration_seconds"}
+    assert told[1].data.keys() == kept
+
+
+async def test_a_person_opens_the_story_of_a_duplicate_again(installed: Installation) -> None:
+    """What was over goes on until the track is published."""
+    await installed.say(started("kept"), about("kept"), completed("kept"))
+    reopened = RelationRuled(track_id=TrackId("kept"), of=None, relation="none", reopens=("embed", "publish"))
+    ruled = await installed.say(reopened)
+    async with watching(installed, "kept", ruled) as told, asyncio.timeout(20):
+        await installed.say(completed("kept"))
+        assert [event.name async for event in told] == ["ingest.completed"]
 
 
 async def test_a_failure_ends_the_stream_and_a_retry_opens_it_again(installed: Installation) -> None:

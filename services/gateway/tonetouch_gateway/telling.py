@@ -26,7 +26,7 @@ KEEP_ALIVE_SECONDS = 15.0
 """Shorter than the half minute after which common proxies take a silent connection for a dead one."""
 
 KEEP_ALIVE = format_sse_event(comment="still here")
-UNREADABLE = frozenset({"vector", "fingerprint", "lyrics"})
+UNREADABLE = frozenset({"vector", "progression", "fingerprint", "lyrics"})
 """Fields that are for machines, or as long as a book."""
 
 Facts = asyncio.Queue[Recorded[Event] | None]
