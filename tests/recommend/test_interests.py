@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tonetouch_recommend.interests import MOST_INTERESTS, STANDING, Tastes, tastes
+from tonetouch_recommend.interests import MOST_INTERESTS, STANDING, Tastes, on_day, tastes
 from tonetouch_recommend.taste import Play, Said, Signal, Word
 from tonetouch_recommend.vectors.collection import Vector
 from tonetouch_runtime import stamp
@@ -171,6 +171,19 @@ def test_skips_are_no_interest_but_repel() -> None:
     assert later.repel is not None
     assert later.repel.weight < made.repel.weight / 2
     assert tastes([*skips, play(10, 0, 0, day=30)], PLACES).repel is None
+
+
+def test_what_repels_fades_while_nothing_is_heard() -> None:
+    """By the day on which somebody asks; interests wait as they are."""
+    made = tastes([*sittings([0, 1]), play(500, 3, 0, day=2, share=0.02)], PLACES)
+    assert made.repel is not None
+    today = (START + timedelta(days=2)).toordinal()
+    for days, left in ((0, 1.0), (2, 0.5), (4, 0.25)):
+        later = on_day(made, today + days)
+        assert later.repel is not None
+        assert later.repel.weight == pytest.approx(made.repel.weight * left)
+        assert later.interests is made.interests
+    assert on_day(made, today + 60).repel is None
 
 
 def test_skips_in_a_row_are_a_mood() -> None:

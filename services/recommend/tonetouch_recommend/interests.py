@@ -82,6 +82,16 @@ class Tastes(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     repel: Repel | None = None
 
 
+def on_day(made: Tastes, day: float) -> Tastes:
+    """The same tastes on a later day (as `date.toordinal` counts them), when what repelled has faded."""
+    if made.repel is None:
+        return made
+    days = max(0.0, day - moment(made.repel.at).toordinal())
+    left = made.repel.weight * 0.5 ** (days / SESSION_DAYS)
+    repel = msgspec.structs.replace(made.repel, weight=left) if left >= _LEAST_REPEL else None
+    return msgspec.structs.replace(made, repel=repel)
+
+
 def tastes(signals: Iterable[Signal], vectors: Mapping[str, Vector]) -> Tastes:
     """What the newest 500 signals say, the same bytes in whatever order they come.
 

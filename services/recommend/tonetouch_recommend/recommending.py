@@ -20,7 +20,7 @@ from tonetouch_contracts.message import Page
 from tonetouch_contracts.serving import Seed, Weighed
 from tonetouch_recommend.beginning import for_beginners
 from tonetouch_recommend.indexing import Indexes
-from tonetouch_recommend.interests import Interest, Tastes
+from tonetouch_recommend.interests import Interest, Tastes, on_day
 from tonetouch_recommend.learning import ShelfRow
 from tonetouch_recommend.mixing import (
     HANDFUL,
@@ -128,6 +128,7 @@ async def _around(recipe: Recipe, kept: KeptOut, floor: Floor) -> Around | None:
     """What was not played lately, nearest first; and where that is no handful what was, longest ago first."""
     indexes = floor.get(Indexes)
     tastes = await taste_of(recipe.user_id, indexes.collections.taste, indexes.engine)
+    tastes = on_day(tastes, recipe.weights.get("day", 0.0))
     if not tastes.interests:
         return None
     depth = DEPTH if len(tastes.interests) > 1 else DEPTH_ALONE
