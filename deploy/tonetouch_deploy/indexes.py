@@ -22,7 +22,10 @@ from tonetouch_deploy.run_record import run_record
 from tonetouch_deploy.settings import CannotStartError, read_settings
 from tonetouch_deploy.showing import say_failure
 
-indexes = typer.Typer(help="The five vector indexes: list them, make them anew.", invoke_without_command=True)
+indexes = typer.Typer(
+    help="The five vector indexes. Without a command they are listed: size, model, engine, position, lag, bytes.",
+    invoke_without_command=True,
+)
 
 LOOK_SECONDS = 0.5
 MOST_FAILURES = 60
