@@ -23,6 +23,8 @@ IN_A_ROW: Final = 3
 SHORTEST_BEGINNING: Final = 3
 """Bytes of a name or word before its beginning is enough: with one letter everybody would be meant."""
 
+BY_WORDS: Final = 0.95
+"""What all the words count in whatever order: less than the name itself."""
 BEGUN: Final = 0.9
 """What a word counts that is only begun."""
 COMMON: Final = 0.4
@@ -111,7 +113,7 @@ def _by_words(asked: Asked, named: Named) -> Likeness:
     total, field = sum(asked.weights.values()), max(gained, key=lambda field: gained[field])
     covered = sum(gained.values()) / total if total else 0.0
     complete = _share(met[field], named.words.get(field, ()))
-    return Likeness(covered**STEEPNESS * (1 - _COMPLETE + _COMPLETE * complete), field)
+    return Likeness(BY_WORDS * covered**STEEPNESS * (1 - _COMPLETE + _COMPLETE * complete), field)
 
 
 def _met(asked: Asked, word: str, places: Mapping[str, tuple[float, str]]) -> tuple[float, str, str]:
