@@ -23,7 +23,7 @@ from tonetouch_runtime import moment
 
 MOST_INTERESTS: Final = 8
 JOINS: Final = 0.55
-"""At least so near are two tracks of one interest (cosine); see `_joins`."""
+"""So near are two tracks of one interest (cosine), where there are too few to tell; see `_joins`."""
 MERGES: Final = 0.85
 LEAST_SHARE: Final = 0.05
 NOW: Final = 0.4
@@ -197,11 +197,11 @@ def _gathered(places: Matrix, weights: Matrix, joins: float) -> Matrix:
 
 
 def _joins(places: Matrix) -> float:
-    """The cosine from which on two tracks are of one interest.
+    """The cosine from which on two tracks are of one interest; it depends on the model and on the listener.
 
-    Some models put all texts near each other. So it lies a third of the way from how near this listener's tracks are
-    to each other at large to how near each is to its second neighbour; looked at are the last hundred of them. Where
-    the two hardly differ there is but one interest.
+    Some models put all texts near each other, some none. So it lies a third of the way from how near this listener's
+    tracks are to each other at large to how near each is to its second neighbour; looked at are the last hundred of
+    them. Where the two hardly differ there is but one interest, and what is half as near as the rest belongs to it.
     """
     some = places[-_LOOKED_AT:]
     number = len(some)
@@ -211,8 +211,8 @@ def _joins(places: Matrix) -> float:
     neighbour = float(np.median(np.sort(cosines, axis=1)[:, -1 - _NEIGHBOUR]))
     large = float(cosines.sum() - number) / (number * (number - 1))
     if neighbour - large < _DIFFERS * (1 - large):
-        return JOINS
-    return min(MERGES, max(JOINS, large + (neighbour - large) / 3))
+        return min(JOINS, max(0.0, large / 2))
+    return min(MERGES, large + (neighbour - large) / 3)
 
 
 def _merged(sums: Matrix, nearer_than: float) -> Matrix:
