@@ -266,7 +266,7 @@ async def test_killed_at_any_moment_nothing_is_missing(installed: Settings) -> N
     async with running(app, installed) as floor:
         await caught_up(floor, at, 120)
         assert (await rows(floor), await contents(floor)) == survived
-    assert len(survived[1]["tracks"]) == 59
+    assert len(survived[1]["tracks"]) == 58
 
 
 def _start(settings: Settings) -> "subprocess.Popen[bytes]":
