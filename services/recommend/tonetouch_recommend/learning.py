@@ -4,7 +4,6 @@ Keeps `EmbeddingRow` and `SoundRow` from INGEST, `ShelfRow` and `AsideRow` from 
 from all three `DirtyRow`: what an index has to look at again.
 """
 
-import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
@@ -25,8 +24,6 @@ router = Router()
 
 Kind = Literal["sound", "track", "renewed", "user", "playlist"]
 """What points are made of. `renewed` is a track again, by a vector that only matters to the model it is of."""
-NAME_BYTES = 200
-"""How much of a name is compared: a tag may be a megabyte long, an index entry may not."""
 
 
 class EmbeddingRow(SQLModel, table=True):
@@ -64,13 +61,11 @@ class SoundRow(SQLModel, table=True):
 
 
 class Shelved(SQLModel):
-    """A published track. The two names are kept a second time in the form they are compared in."""
+    """A published track."""
 
     track_id: str = Field(primary_key=True)
     title: str | None = None
-    title_key: bytes | None = Field(default=None, index=True)
     artist: str | None = None
-    artist_key: bytes | None = Field(default=None, index=True)
     artist_id: str | None = None
     region: str | None = None
     explicit: int | None = None
@@ -184,8 +179,6 @@ def _on_shelf(fact: Recorded[TrackPublished]) -> dict[str, Any]:
     track = fact.event
     same = ("track_id", "title", "artist", "artist_id", "region", "energy", "bpm", "key", "year", "language")
     return {name: getattr(track, name) for name in same} | {
-        "title_key": name_key(track.title),
-        "artist_key": name_key(track.artist),
         "explicit": int(track.explicit),
         "genres": list(track.genres),
         "moods": list(track.moods),
@@ -254,16 +247,6 @@ def _changed(event: Any) -> Iterator[tuple[Kind, str]]:
             yield "user", event.user_id
         case _:
             yield "track", event.track_id
-
-
-def name_key(name: str) -> bytes:
-    """A name as it is compared: without case, accents and extra spaces; in bytes, whose order is the same everywhere.
-
-    >>> name_key("  Björk ") == name_key("bjork")
-    True
-    """
-    bare = (letter for letter in unicodedata.normalize("NFKD", name.casefold()) if not unicodedata.combining(letter))
-    return " ".join("".join(bare).split()).encode("utf-8", "replace")[:NAME_BYTES]
 
 
 def _share(play: PlayRecorded) -> float | None:

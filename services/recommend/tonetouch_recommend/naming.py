@@ -42,6 +42,7 @@ class NameRow(SQLModel, table=True):
     __tablename__ = "recommend_names"
 
     subject: str = Field(primary_key=True)
+    kind: str | None = None
     name: str | None = None
     key: bytes | None = Field(default=None, index=True)
     by: str | None = None
@@ -59,6 +60,7 @@ class WordRow(SQLModel, table=True):
     __table_args__: ClassVar[dict[str, bool]] = _WITHOUT_ROWID
 
     word: bytes = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
     subject: str = Field(primary_key=True)
 
 
@@ -99,8 +101,11 @@ def keep_names(facts: Sequence[Recorded[Any]], names: Writer, occurring: Writer,
                 names.delete([gone])
     names.upsert(list(found.values()))
     words = {of: words_of(row) for of, row in found.items()}
-    pairs = [(word, of) for of, row in found.items() for word in dict.fromkeys([*words[of], *together_in(row)])]
-    occurring.insert_new([{"word": word.encode("utf-8", "replace"), "subject": of} for word, of in pairs])
+    pairs = [(word, row) for of, row in found.items() for word in dict.fromkeys([*words[of], *together_in(row)])]
+    same = ("kind", "subject")
+    occurring.insert_new(
+        [{"word": word.encode("utf-8", "replace"), **{name: row[name] for name in same}} for word, row in pairs]
+    )
     spellings.insert_new(list(_spellings(word for own in words.values() for word in own)))
 
 
@@ -149,7 +154,7 @@ def _of_track(track: TrackPublished) -> list[dict[str, Any]]:
 
 def _row(kind: Kind, id: str, name: str) -> dict[str, Any]:  # noqa: A002 (it is one)
     blank = dict.fromkeys(("by", "of", "track_id", "artist_id", "album_id", "owner"))
-    return {"subject": subject(kind, id), "name": _cut(name), "key": name_key(name), **blank}
+    return {"subject": subject(kind, id), "kind": kind, "name": _cut(name), "key": name_key(name), **blank}
 
 
 def _cut(name: str | None) -> str | None:

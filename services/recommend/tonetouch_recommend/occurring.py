@@ -14,6 +14,7 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     CompoundSelect,
+    FromClause,
     Integer,
     LargeBinary,
     Select,
@@ -28,7 +29,7 @@ from sqlalchemy import (
 
 from tonetouch_recommend.learning import EmbeddingRow, ShelfRow
 from tonetouch_recommend.lexical import SHORTEST_BEGINNING
-from tonetouch_recommend.naming import Kind, LineRow, NameRow, SpellingRow, WordRow, subject
+from tonetouch_recommend.naming import Kind, LineRow, NameRow, SpellingRow, WordRow
 from tonetouch_runtime import Floor
 
 MOST_NAMES: Final = 32
@@ -68,7 +69,7 @@ class Occurrences(msgspec.Struct, frozen=True):
 async def occurrences_of(words: Sequence[str], key: bytes, together: str, kind: Kind, floor: Floor) -> Occurrences:
     """In which names of this kind these words occur, the last also as a beginning, and which begin with the key."""
     exact, last = [*words, together or words[0]], words[-1].encode()
-    values = _words(exact) | _of_kind(kind) | {"low": last, "high": _after(last), "key": key, "after": _after(key)}
+    values = _words(exact) | {"kind": kind, "low": last, "high": _after(last), "key": key, "after": _after(key)}
     statement = _named(floor.tables.live(WordRow), floor.tables.live(NameRow), len(exact))
     slots = dict[int, list[str]]()
     for slot, name in await floor.read.look(statement, values):
@@ -85,7 +86,7 @@ async def others_occurring(words: Sequence[str], kind: Kind, floor: Floor) -> di
     """In which names of this kind these words occur, and nothing else."""
     found: dict[str, list[str]] = {word: [] for word in words}
     statement = _occurring(floor.tables.live(WordRow), len(words))
-    for slot, name in await floor.read.look(statement, _words(words) | _of_kind(kind)):
+    for slot, name in await floor.read.look(statement, {**_words(words), "kind": kind}):
         found[words[slot]].append(name)
     return found
 
@@ -93,7 +94,7 @@ async def others_occurring(words: Sequence[str], kind: Kind, floor: Floor) -> di
 async def of_both(first: str, second: str, kind: Kind, floor: Floor) -> list[str]:
     """Names of this kind that two common words occur in."""
     both = _both(floor.tables.live(WordRow))
-    rows = await floor.read.look(both, {"first": first.encode(), "second": second.encode(), **_of_kind(kind)})
+    rows = await floor.read.look(both, {"first": first.encode(), "second": second.encode(), "kind": kind})
     return [name for (name,) in rows]
 
 
@@ -164,20 +165,16 @@ def _words(words: Sequence[str]) -> dict[str, bytes]:
     return {f"word{place}": word.encode() for place, word in enumerate(words)}
 
 
-def _of_kind(kind: Kind) -> dict[str, str]:
-    return {"from": subject(kind, ""), "to": subject(kind, "\U0010ffff")}
-
-
 def _bytes(name: str, *, expanding: bool = False) -> BindParameter[Any]:
     return bindparam(name, type_=LargeBinary(), expanding=expanding)
 
 
 @functools.cache
 def _named(words: Table, names: Table, count: int) -> CompoundSelect[Any]:
-    longer = words.c.word > _bytes("low"), words.c.word < _bytes("high"), _between(words)
+    longer = words.c.word > _bytes("low"), words.c.word < _bytes("high"), _of_kind(words)
     begun = select(words.c.subject).where(*longer).order_by(words.c.word)
     called = names.c.key.between(_bytes("key"), _bytes("after"))
-    whole = select(names.c.subject).where(called, _between(names)).order_by(names.c.key, names.c.subject)
+    whole = select(names.c.subject).where(called, _of_kind(names)).order_by(names.c.key, names.c.subject)
     exact = [_of_word(words, f"word{place}") for place in range(count)]
     return union_all(*(_slot(place, part) for place, part in enumerate((*exact, begun, whole))))
 
@@ -188,11 +185,11 @@ def _occurring(words: Table, count: int) -> CompoundSelect[Any]:
 
 
 def _of_word(words: Table, name: str) -> Select[Any]:
-    return select(words.c.subject).where(words.c.word == _bytes(name), _between(words)).order_by(words.c.subject)
+    return select(words.c.subject).where(words.c.word == _bytes(name), _of_kind(words)).order_by(words.c.subject)
 
 
-def _between(table: Table) -> ColumnElement[bool]:
-    return table.c.subject.between(bindparam("from", type_=String()), bindparam("to", type_=String()))
+def _of_kind(table: FromClause) -> ColumnElement[bool]:
+    return table.c.kind == bindparam("kind", type_=String())
 
 
 def _slot(place: int, part: Select[Any]) -> Select[Any]:
@@ -203,7 +200,7 @@ def _slot(place: int, part: Select[Any]) -> Select[Any]:
 @functools.cache
 def _both(words: Table) -> Select[Any]:
     some, second = _of_word(words, "first").limit(MOST_OF_BOTH).subquery(), words.alias("second")
-    same = (second.c.word == _bytes("second")) & (second.c.subject == some.c.subject)
+    same = (second.c.word == _bytes("second")) & _of_kind(second) & (second.c.subject == some.c.subject)
     return select(some.c.subject).join(second, same).order_by(some.c.subject).limit(MOST_NAMES)
 
 
