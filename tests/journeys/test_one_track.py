@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.journeys.platform import Platform, running_platform
 from tests.sounds import encode, song
+from tonetouch_deploy.commands import app
 
 STEPS = ("stage", "fingerprint", "dedupe", "analyse", "embed", "describe_cover", "write_about", "publish")
 
@@ -91,6 +93,18 @@ def test_a_description_in_words_finds_the_track(platform: Platform, demo: list[A
     similar = platform.get(f"/tracks/{found[0]['track']['id']}/similar")["items"]
     assert found[0]["track"]["id"] not in [hit["track"]["id"] for hit in similar]
     assert len(similar) >= 3
+
+
+def test_indexes_are_made_anew_and_answer_as_before(platform: Platform, demo: list[Any]) -> None:
+    """At the terminal, to the end; then the list shows all five, with nothing left to follow."""
+    asked = {"q": "slow and calm, to fall asleep", "limit": 8}
+    before = [item["id"] for item in platform.get("/search", **asked)["items"]]
+    environment = {"TONETOUCH_DATA": str(platform.data), "COLUMNS": "200"}
+    result = CliRunner().invoke(app, ["indexes", "rebuild", "tracks"], env=environment)
+    assert (result.exit_code, "tracks made anew." in result.output) == (0, True), result.output
+    assert [item["id"] for item in platform.get("/search", **asked)["items"]] == before
+    tracks = platform.get("/indexes")["items"][0]
+    assert (tracks["name"], tracks["points"] >= len(demo), tracks["refused"]) == ("tracks", True, 0)
 
 
 def test_audio_is_played_in_ranges(platform: Platform, demo: list[Any]) -> None:
