@@ -14,8 +14,7 @@ from sqlmodel import Field, SQLModel
 from tonetouch_contracts.playlist import PlaylistCreated, PlaylistDeleted, PlaylistRenamed
 from tonetouch_contracts.track import TrackPublished
 from tonetouch_contracts.upload import EmbeddingDone
-from tonetouch_recommend.folding import WORD_LETTERS, name_key, words_of_name
-from tonetouch_recommend.folding import words as words_in
+from tonetouch_recommend.folding import WORD_LETTERS, name_key, words, words_of_name
 from tonetouch_recommend.lexical import deletions, may_be_misspelt, prints
 from tonetouch_runtime import Recorded, Router, Writer
 
@@ -87,26 +86,24 @@ class LineRow(SQLModel, table=True):
 
 @router.keeps(NameRow, WordRow, SpellingRow, hears=(TrackPublished, PlaylistCreated, PlaylistRenamed, PlaylistDeleted))
 def keep_names(facts: Sequence[Recorded[Any]], names: Writer, occurring: Writer, spellings: Writer) -> None:
-    """Each name with the words it is found by."""
-    found = dict[str, dict[str, Any]]()
+    """Each name with the words it is found by, also those it had before: the same rows however events come together."""
+    now, ever = dict[str, dict[str, Any]](), list[dict[str, Any]]()
     for fact in facts:
-        match fact.event:
-            case TrackPublished() as track:
-                found |= {row["subject"]: row for row in _of_track(track)}
-            case PlaylistCreated() | PlaylistRenamed() as playlist:
-                row = _row("playlist", playlist.playlist_id, playlist.name) | {"owner": playlist.user_id}
-                found[row["subject"]] = row
-            case PlaylistDeleted() as playlist:
-                found.pop(gone := subject("playlist", playlist.playlist_id), None)
-                names.delete([gone])
-    names.upsert(list(found.values()))
-    words = {of: words_of(row) for of, row in found.items()}
-    pairs = [(word, row) for of, row in found.items() for word in dict.fromkeys([*words[of], *together_in(row)])]
-    same = ("kind", "subject")
-    occurring.insert_new(
-        [{"word": word.encode("utf-8", "replace"), **{name: row[name] for name in same}} for word, row in pairs]
+        if isinstance(fact.event, PlaylistDeleted):
+            now.pop(gone := subject("playlist", fact.event.playlist_id), None)
+            names.delete([gone])
+            continue
+        rows = _rows_of(fact.event)
+        ever += rows
+        now |= {row["subject"]: row for row in rows}
+    names.upsert(list(now.values()))
+    pairs = dict.fromkeys(
+        (word, row["kind"], row["subject"]) for row in ever for word in (*words_of(row), *together_in(row))
     )
-    spellings.insert_new(list(_spellings(word for own in words.values() for word in own)))
+    occurring.insert_new(
+        [{"word": word.encode("utf-8", "replace"), "kind": kind, "subject": of} for word, kind, of in pairs]
+    )
+    spellings.insert_new(list(_spellings(word for row in ever for word in words_of(row))))
 
 
 @router.keeps(LineRow, hears=(EmbeddingDone,))
@@ -115,7 +112,7 @@ def keep_lines(facts: Sequence[Recorded[EmbeddingDone]], lines: Writer) -> None:
     sung = (fact.event for fact in facts if fact.event.kind == "lyrics")
     first = dict[tuple[int, str], int]()
     for event in sung:
-        for one in prints(words_in(event.text)[:LINE_WORDS]):
+        for one in prints(words(event.text)[:LINE_WORDS]):
             first.setdefault((one, event.track_id), event.passage)
     lines.insert_new(
         [{"print": one, "track_id": track_id, "passage": passage} for (one, track_id), passage in first.items()]
@@ -140,6 +137,12 @@ def together_in(row: Any) -> list[str]:
 def squeezed(own: Sequence[str]) -> str:
     """Some words written together; nothing where that is no other word, or where nobody would."""
     return "".join(own)[:WORD_LETTERS] if len(own) in SQUEEZED_WORDS else ""
+
+
+def _rows_of(event: TrackPublished | PlaylistCreated | PlaylistRenamed) -> list[dict[str, Any]]:
+    if isinstance(event, TrackPublished):
+        return _of_track(event)
+    return [_row("playlist", event.playlist_id, event.name) | {"owner": event.user_id}]
 
 
 def _of_track(track: TrackPublished) -> list[dict[str, Any]]:
