@@ -95,23 +95,15 @@ def _each_text_once(rows: Iterable[RowMapping], model: str) -> list[RowMapping]:
     return list(found.values())
 
 
-async def vectors_of(track_ids: Iterable[str], tracks: Collection, floor: Floor) -> dict[str, Vector]:
-    """The descriptions' vectors of those of the tracks that have one of this model, at length one."""
-    embeddings = floor.tables.live(EmbeddingRow)
-    described = select(embeddings).where(embeddings.c.track_id.in_(list(track_ids)))
-    rows = await floor.tables.all(described.where(embeddings.c.kind == "description"))
-    return await asyncio.to_thread(_units, rows, tracks)
-
-
 def vectors_by(track_ids: Iterable[str], tracks: Collection, floor: Floor, connection: Connection) -> dict[str, Vector]:
-    """`vectors_of`, on a connection that is there already."""
+    """The descriptions' vectors of those of the tracks that have one of this model, at length one."""
     described = _described(floor.tables.live(EmbeddingRow))
     rows = connection.execute(described, {"tracks": list(track_ids), "model": tracks.model})
     return _all_units([(row.track_id, row.vector) for row in rows], tracks)
 
 
 async def vectors_at_once(track_ids: Iterable[str], tracks: Collection, floor: Floor) -> dict[str, Vector]:
-    """`vectors_of`, for the few tracks of an answer."""
+    """`vectors_by`, without a transaction: for the few tracks of an answer."""
     described = _described(floor.tables.live(EmbeddingRow))
     rows = await floor.read.look(described, {"tracks": list(track_ids), "model": tracks.model})
     return _all_units([(track, vector) for track, vector in rows], tracks)
@@ -133,17 +125,6 @@ def _described(embeddings: Table) -> Select[Any]:
     tracks, model = bindparam("tracks", type_=String, expanding=True), bindparam("model", type_=String)
     query = select(embeddings.c.track_id, embeddings.c.vector).where(embeddings.c.track_id.in_(tracks))
     return query.where(embeddings.c.kind == "description", embeddings.c.passage == 0, embeddings.c.model == model)
-
-
-def _units(rows: Iterable[RowMapping], tracks: Collection) -> dict[str, Vector]:
-    found = {}
-    for row in rows:
-        if fits(row, tracks):
-            try:
-                found[str(row["track_id"])] = tracks.unit(halves(row["vector"]))
-            except UnfitPointError:  # it was refused and reported when its point was to be made
-                continue
-    return found
 
 
 def _paired(
