@@ -153,8 +153,10 @@ async def described_by(track_ids: Sequence[str], model: str, floor: Floor) -> di
     if not track_ids:
         return {}
     described = _described(floor.tables.live(EmbeddingRow))
-    rows = await floor.read.look(described, {"tracks": list(track_ids), "model": model})
-    return {row[0]: dict(zip(("text", "model", "vector"), row[1:], strict=True)) for row in rows}
+    rows = await floor.read.look(described, {"tracks": list(track_ids)})
+    found = (dict(zip(("track_id", "text", "model", "vector"), row, strict=True)) for row in rows)
+    # Asked for the model too, SQLite would read every row of that model instead of these tracks' few.
+    return {row["track_id"]: row for row in found if row["model"] == model}
 
 
 def _after(beginning: bytes) -> bytes:
@@ -243,7 +245,7 @@ def _passages(embeddings: Table) -> Select[Any]:
 def _described(embeddings: Table) -> Select[Any]:
     described = _texts(embeddings, "description")
     columns = (embeddings.c.track_id, embeddings.c.text, embeddings.c.model, embeddings.c.vector)
-    return select(*columns).where(*described, embeddings.c.model == bindparam("model", type_=String()))
+    return select(*columns).where(*described)
 
 
 def _texts(embeddings: Table, kind: str) -> tuple[Any, Any]:
