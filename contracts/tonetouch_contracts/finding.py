@@ -164,7 +164,7 @@ class Mix(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MakeForYou(Command[Page[Mix]], frozen=True, kw_only=True, tag="recommend.make-for-you"):
-    """Mixes from the listener's taste: one similarity query, filtered by region, explicit and what was just heard."""
+    """Mixes from the listener's taste: what lies near its interests, of their region, without what was just heard."""
 
     user_id: UserId
     region: str
