@@ -33,11 +33,13 @@ class EmbeddingRow(SQLModel, table=True):
     """
 
     __tablename__ = "recommend_embeddings"
+    # With the track: asked for some tracks of one model, a database takes this index and must not read all of a model.
+    __table_args__ = (Index("ix_recommend_embeddings_model", "model", "track_id"),)
 
     track_id: str = Field(primary_key=True)
     kind: str = Field(primary_key=True)
     passage: int = Field(primary_key=True)
-    model: str = Field(primary_key=True, index=True)
+    model: str = Field(primary_key=True)
     text: str | None = None
     dimension: int | None = None
     vector: bytes | None = None
