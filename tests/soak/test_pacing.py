@@ -15,7 +15,7 @@ import pytest
 
 from tests.cloud import launched
 from tests.cloud.models import BGE_M3
-from tests.runtime.ai.clients import connected, in_the_cloud_of, rows
+from tests.runtime.ai.clients import connected, in_the_cloud_of
 from tests.runtime.installation import provision
 from tests.soak.installation import process, said
 from tonetouch_runtime import Settings
