@@ -20,6 +20,7 @@ from tonetouch_runtime.ai.accounting import Ending, Job, milliseconds_since
 from tonetouch_runtime.ai.breaking import Breakers
 from tonetouch_runtime.ai.budgeting import Budgets, Reservation
 from tonetouch_runtime.ai.errors import AIBudgetSpent, AIInputRefused, AIUnavailable, ProviderFailed
+from tonetouch_runtime.ai.expecting import expected
 from tonetouch_runtime.ai.pacing import Pacer, Waited
 from tonetouch_runtime.ai.pricing import PriceBook
 from tonetouch_runtime.ai.providers import Ended, Provider, Reply, Target
@@ -268,6 +269,8 @@ class Upstream:
         await asyncio.gather(*(provider.close() for provider in self._providers.values()))
 
     def _estimate(self, at: str, target: Target, request: AnyRequest, size: Size, hit_ratio: float) -> int | None:
+        if (usage := expected(request)) is not None:
+            return self._prices.cost(provider=target.provider, model=target.model, usage=usage, at=at).pico_usd
         return self._prices.estimate(
             target.provider,
             target.model,
