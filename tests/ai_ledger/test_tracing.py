@@ -35,6 +35,7 @@ async def _beside_the_cloud(settings: Settings, cloud: Account) -> AsyncIterator
 async def written(floor: Floor, whose: Whose = ABOUT) -> Answered[ChatResult]:
     """A text, and its row is there."""
     answered = await floor.ai.ask(QUESTION, whose)
+    await floor.ai.settled()
     history = await floor.log.history("AI", answered.job_id)
     await floor.seen({"AI": history[-1].sequence})
     return answered
@@ -67,6 +68,7 @@ async def test_a_long_input_is_cut_and_says_so(floor: Floor) -> None:
     """An answer fits into one message of the bus, whatever the input is made of; the whole lies where it says."""
     long = msgspec.structs.replace(QUESTION, context='"\\é' * 100_000)
     answered = await floor.ai.ask(long, ABOUT)
+    await floor.ai.settled()
     await floor.seen({"AI": (await floor.log.history("AI", answered.job_id))[-1].sequence})
     found = await trace(floor, answered.job_id)
     assert found.input_cut
