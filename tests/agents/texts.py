@@ -32,6 +32,7 @@ async def said(floor: Floor, entity_id: str, stream: str = "AGENTS") -> list[Eve
 
 async def rows(floor: Floor, job_id: str | None) -> list[JobRecorded]:
     """The ends of a job's attempts, as the ledger hears of them."""
+    await floor.ai.settled()
     return [event for event in await said(floor, job_id or "none", "AI") if isinstance(event, JobRecorded)]
 
 

@@ -20,6 +20,7 @@ TEXTS = 6
 
 async def ledger(floor: Floor) -> list[JobRecorded]:
     """Every end of an attempt on AI, in the order they were said."""
+    await floor.ai.settled()
     stream = floor.bus.jetstream
     last = (await stream.stream_info("AI")).state.last_seq
     subscription = await stream.subscribe("*.*.*", stream="AI", ordered_consumer=True)
