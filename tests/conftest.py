@@ -1,7 +1,7 @@
 """Real servers, started once per run and only when a test asks for one."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -37,16 +37,26 @@ def _fresh_nats_url(nats_server: NatsServer) -> str:
     return nats_server.fresh_account()
 
 
+@pytest.fixture(scope="session", name="settings_in")
+def _settings_in(nats_server: NatsServer, s3: ObjectStoreServer) -> Callable[[Path], Settings]:
+    """Settings of one more installation, with its data in a folder: nothing is provisioned yet."""
+
+    def settings(data: Path) -> Settings:
+        return Settings(
+            data=data,
+            nats_url=nats_server.fresh_account(),
+            s3_endpoint=s3.endpoint,
+            s3_bucket=f"bucket-{uuid.uuid4().hex[:12]}",
+            s3_access_key=SecretStr(s3.access_key),
+            s3_secret_key=SecretStr(s3.secret_key),
+            admin_token=SecretStr("token-of-the-tests"),
+            settle_seconds=10.0,
+        )
+
+    return settings
+
+
 @pytest.fixture(name="settings")
-def _settings(fresh_nats_url: str, s3: ObjectStoreServer, tmp_path: Path) -> Settings:
+def _settings(settings_in: Callable[[Path], Settings], tmp_path: Path) -> Settings:
     """Settings of an installation of its own on the shared servers: nothing is provisioned yet."""
-    return Settings(
-        data=tmp_path,
-        nats_url=fresh_nats_url,
-        s3_endpoint=s3.endpoint,
-        s3_bucket=f"bucket-{uuid.uuid4().hex[:12]}",
-        s3_access_key=SecretStr(s3.access_key),
-        s3_secret_key=SecretStr(s3.secret_key),
-        admin_token=SecretStr("token-of-the-tests"),
-        settle_seconds=10.0,
-    )
+    return settings_in(tmp_path)

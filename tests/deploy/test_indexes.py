@@ -2,19 +2,16 @@
 
 import asyncio
 import json
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 import pytest_asyncio
-from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from tests.gateway.indexes import TRACKS, rebuilt
 from tests.gateway.standins import TOKEN, Installation, installation
-from tests.servers import NatsServer, ObjectStoreServer
 from tonetouch_contracts.indexing import CancelRebuild, IndexesView, ListIndexes, RebuildIndexes
 from tonetouch_deploy.commands import app
 from tonetouch_deploy.run_record import RunRecord, write_run_record
@@ -27,18 +24,9 @@ Command = Callable[..., Awaitable[Result]]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="running")
 async def _running(
-    s3: ObjectStoreServer, nats_server: NatsServer, tmp_path_factory: pytest.TempPathFactory
+    settings_in: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
-    settings = Settings(
-        data=tmp_path_factory.mktemp("indexes"),
-        nats_url=nats_server.fresh_account(),
-        s3_endpoint=s3.endpoint,
-        s3_bucket=f"bucket-{uuid.uuid4().hex[:12]}",
-        s3_access_key=SecretStr(s3.access_key),
-        s3_secret_key=SecretStr(s3.secret_key),
-        admin_token=SecretStr(TOKEN),
-    )
-    async with installation(settings) as installed:
+    async with installation(settings_in(tmp_path_factory.mktemp("indexes"))) as installed:
         yield installed
 
 

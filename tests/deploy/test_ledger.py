@@ -2,7 +2,6 @@
 
 import asyncio
 import csv
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,12 +11,10 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from pyarrow import parquet
-from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from tests.gateway.ledger import Ledger, caching_line, job, usage_line
 from tests.gateway.standins import TOKEN, Installation, installation
-from tests.servers import NatsServer, ObjectStoreServer
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.job import Considered, ListJobs, Quantity
 from tonetouch_contracts.ledger import (
@@ -58,18 +55,9 @@ Command = Callable[..., Awaitable[Result]]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="running")
 async def _running(
-    s3: ObjectStoreServer, nats_server: NatsServer, tmp_path_factory: pytest.TempPathFactory
+    settings_in: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
-    settings = Settings(
-        data=tmp_path_factory.mktemp("ledger"),
-        nats_url=nats_server.fresh_account(),
-        s3_endpoint=s3.endpoint,
-        s3_bucket=f"bucket-{uuid.uuid4().hex[:12]}",
-        s3_access_key=SecretStr(s3.access_key),
-        s3_secret_key=SecretStr(s3.secret_key),
-        admin_token=SecretStr(TOKEN),
-    )
-    async with installation(settings) as installed:
+    async with installation(settings_in(tmp_path_factory.mktemp("ledger"))) as installed:
         yield installed
 
 

@@ -1,17 +1,14 @@
 """`tonetouch versions` against the real API, with stand-ins for the services behind it."""
 
 import asyncio
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from tests.gateway.standins import TOKEN, Installation, installation, uploaded
-from tests.servers import NatsServer, ObjectStoreServer
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.track import RelateTrack, VersionView
 from tonetouch_deploy.commands import app
@@ -25,18 +22,9 @@ Command = Callable[..., Awaitable[Result]]
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", name="installed")
 async def _installed(
-    s3: ObjectStoreServer, nats_server: NatsServer, tmp_path_factory: pytest.TempPathFactory
+    settings_in: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
-    settings = Settings(
-        data=tmp_path_factory.mktemp("versions"),
-        nats_url=nats_server.fresh_account(),
-        s3_endpoint=s3.endpoint,
-        s3_bucket=f"bucket-{uuid.uuid4().hex[:12]}",
-        s3_access_key=SecretStr(s3.access_key),
-        s3_secret_key=SecretStr(s3.secret_key),
-        admin_token=SecretStr(TOKEN),
-    )
-    async with installation(settings) as running:
+    async with installation(settings_in(tmp_path_factory.mktemp("versions"))) as running:
         song = VersionView(id=TrackId("song"), title="Song", artist="Somebody")
         shown = {"status": "published", "title": "Song (live)", "artist": "Somebody", "version_of": "song"}
         running.services.tracks["live"] = uploaded("live", **shown, versions=(song,))

@@ -1,31 +1,20 @@
 """One installation for all tests of the package: starting five services costs seconds, asking them milliseconds."""
 
-import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from pydantic import SecretStr
 
-from tests.gateway.standins import TOKEN, Installation, installation
-from tests.servers import NatsServer, ObjectStoreServer
+from tests.gateway.standins import Installation, installation
 from tonetouch_runtime import Settings
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package", name="shared_installation")
 async def _shared(
-    s3: ObjectStoreServer, nats_server: NatsServer, tmp_path_factory: pytest.TempPathFactory
+    settings_in: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Installation]:
-    settings = Settings(
-        data=tmp_path_factory.mktemp("gateway"),
-        nats_url=nats_server.fresh_account(),
-        s3_endpoint=s3.endpoint,
-        s3_bucket=f"bucket-{uuid.uuid4().hex[:12]}",
-        s3_access_key=SecretStr(s3.access_key),
-        s3_secret_key=SecretStr(s3.secret_key),
-        admin_token=SecretStr(TOKEN),
-    )
-    async with installation(settings) as shared:
+    async with installation(settings_in(tmp_path_factory.mktemp("gateway"))) as shared:
         yield shared
 
 

@@ -71,7 +71,7 @@ class Calls:
         return flight.ask.live or ask.live, self._land(departed)
 
     async def settled(self) -> None:
-        """Return when everything that was answered so far is in the ledger, or has failed to get there."""
+        """Return when no call is under way: each has its row in the ledger, or has failed to get it there."""
         while self._tasks:
             await asyncio.wait(self._tasks)
 
@@ -262,16 +262,19 @@ class Calls:
             await task
         if all(output_refs):
             # Its start is on the disk and its end lies beside the answer: killed now, the sweeper would say the rest.
-            _land(group, answers)
+            _hand_over(group, answers)
             for _ in range(_TURNS_TO_LAND):
                 await asyncio.sleep(0)
         rows = [
             answer.recorded(output_ref=output_ref, recorded_at=self._now())
             for answer, output_ref in zip(answers, output_refs, strict=True)
         ]
-        await self._record(group, rows)
-        _land(group, answers)
-        await turn.settle(endings)
+        try:
+            await self._record(group, rows)
+            _hand_over(group, answers)
+        finally:
+            # It was spent, whether the ledger could be told or not.
+            await turn.settle(endings)
 
     async def _keep(self, flight: Flight, answer: KeptAnswer) -> str | None:
         """Keep an answer for the next one who asks, if it may be."""
@@ -359,7 +362,7 @@ async def _together(*ways: Awaitable[T]) -> list[T]:
     return [await ways[0]] if len(ways) == 1 else await asyncio.gather(*ways)
 
 
-def _land(group: Sequence[Flight], answers: Sequence[KeptAnswer]) -> None:
+def _hand_over(group: Sequence[Flight], answers: Sequence[KeptAnswer]) -> None:
     """Give the answers to those who wait, unless they have them."""
     for flight, answer in zip(group, answers, strict=True):
         if not flight.landing.done():

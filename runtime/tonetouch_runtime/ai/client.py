@@ -127,7 +127,7 @@ class AIClient:
         return self._upstream.embedding_model(feature, model)
 
     async def settled(self) -> None:
-        """Return when every attempt that has been answered so far has its row in the log.
+        """Return when no call is under way any more, and every attempt that was answered has its row in the log.
 
         An answer does not wait for its row: it is given once it is kept, and what is kept tells how the attempt ended.
         """
