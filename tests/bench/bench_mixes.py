@@ -35,7 +35,9 @@ from tonetouch_contracts.message import Event
 from tonetouch_contracts.play import PlayRecorded
 from tonetouch_contracts.upload import EmbeddingDone
 from tonetouch_recommend.app import app
-from tonetouch_recommend.indexing import Indexes
+from tonetouch_recommend.indexes.indexing import Indexes
+from tonetouch_recommend.indexes.pointing import write
+from tonetouch_recommend.indexes.twins import StandingEngine
 from tonetouch_recommend.learning import (
     AsideRow,
     EmbeddingRow,
@@ -45,13 +47,11 @@ from tonetouch_recommend.learning import (
     keep_heard,
     keep_shelf,
 )
-from tonetouch_recommend.pointing import write
-from tonetouch_recommend.recommending import make_for_you
-from tonetouch_recommend.resembling import find_similar
-from tonetouch_recommend.serving import Recorder
-from tonetouch_recommend.tasting import pointing_users, taste_of
-from tonetouch_recommend.tuning import tune_radio
-from tonetouch_recommend.twins import StandingEngine
+from tonetouch_recommend.lists.recommending import make_for_you
+from tonetouch_recommend.lists.resembling import find_similar
+from tonetouch_recommend.lists.serving import Recorder
+from tonetouch_recommend.lists.tuning import tune_radio
+from tonetouch_recommend.taste.tasting import pointing_users, taste_of
 from tonetouch_recommend.vectors.collection import Point, Vector
 from tonetouch_recommend.vectors.edge_ids import edge_id
 from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine

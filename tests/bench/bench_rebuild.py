@@ -22,10 +22,10 @@ from tonetouch_contracts.finding import FindSimilar
 from tonetouch_contracts.identity import TrackId, uuid7
 from tonetouch_contracts.indexing import RebuildIndexes
 from tonetouch_recommend.app import app
-from tonetouch_recommend.indexing import Indexes
-from tonetouch_recommend.inspecting import rebuild_indexes
+from tonetouch_recommend.indexes.indexing import Indexes
+from tonetouch_recommend.indexes.inspecting import rebuild_indexes
 from tonetouch_recommend.learning import EmbeddingRow, ShelfRow
-from tonetouch_recommend.resembling import find_similar
+from tonetouch_recommend.lists.resembling import find_similar
 from tonetouch_runtime import Floor, Settings, running
 
 ROUNDS = 200

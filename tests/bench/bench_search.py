@@ -32,13 +32,13 @@ from tonetouch_contracts.identity import ContentHash, JobId, TrackId, uuid7
 from tonetouch_contracts.track import TrackPublished
 from tonetouch_contracts.upload import EmbeddingDone
 from tonetouch_recommend.app import app
-from tonetouch_recommend.indexes import passage_id
-from tonetouch_recommend.indexing import Indexes
+from tonetouch_recommend.indexes.index import passage_id
+from tonetouch_recommend.indexes.indexing import Indexes
+from tonetouch_recommend.indexes.twins import StandingEngine
 from tonetouch_recommend.learning import AsideRow, EmbeddingRow, ShelfRow, keep_embeddings, keep_shelf
-from tonetouch_recommend.naming import LineRow, NameRow, SpellingRow, WordRow, keep_lines, keep_names
-from tonetouch_recommend.resembling import find_similar
-from tonetouch_recommend.searching import find, search_tracks
-from tonetouch_recommend.twins import StandingEngine
+from tonetouch_recommend.lists.resembling import find_similar
+from tonetouch_recommend.search.naming import LineRow, NameRow, SpellingRow, WordRow, keep_lines, keep_names
+from tonetouch_recommend.search.searching import find, search_tracks
 from tonetouch_recommend.vectors.collection import Payload, Point, Vector
 from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
 from tonetouch_recommend.vectors.qdrant_shard import SEARCH

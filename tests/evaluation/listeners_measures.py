@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from tests.evaluation.listeners_methods import Crowd
 from tests.evaluation.listeners_world import Listener
-from tonetouch_recommend.taste import Play
+from tonetouch_recommend.taste.running import Play
 
 MEASURES: Final = (
     "recall@20",

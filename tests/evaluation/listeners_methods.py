@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 
 from tests.evaluation.listeners_world import Catalogue, World
-from tonetouch_recommend.interests import tastes
-from tonetouch_recommend.mixing import Near, filled, in_turn, shortlisted
-from tonetouch_recommend.recommending import DEPTH, DEPTH_ALONE
-from tonetouch_recommend.signalling import MOST_RESTING, RESTING
-from tonetouch_recommend.taste import Play, Signal, latest, taste, weight
+from tonetouch_recommend.lists.mixing import Near, filled, in_turn, shortlisted
+from tonetouch_recommend.lists.recommending import DEPTH, DEPTH_ALONE
+from tonetouch_recommend.taste.interests import tastes
+from tonetouch_recommend.taste.running import Play, Signal, latest, taste, weight
+from tonetouch_recommend.taste.signalling import MOST_RESTING, RESTING
 from tonetouch_recommend.vectors.collection import Vector
 from tonetouch_runtime import moment, stamp
 

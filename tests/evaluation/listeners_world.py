@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from tonetouch_recommend.taste import Play, Signal, Word
+from tonetouch_recommend.taste.running import Play, Signal, Word
 from tonetouch_recommend.vectors.collection import Vector
 from tonetouch_runtime import stamp
 

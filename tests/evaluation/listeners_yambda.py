@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from tests.evaluation.listeners_world import KINDS, START, Catalogue, Listener, World
-from tonetouch_recommend.taste import HALF, Play, Said, Signal, Word
+from tonetouch_recommend.taste.running import HALF, Play, Said, Signal, Word
 from tonetouch_recommend.vectors.collection import Vector
 from tonetouch_runtime import stamp
 

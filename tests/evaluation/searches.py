@@ -32,11 +32,11 @@ from tonetouch_contracts.track import Audio
 from tonetouch_contracts.upload import AudioAnalysed, AudioStaged
 from tonetouch_ingest.description import describe
 from tonetouch_recommend.app import app
-from tonetouch_recommend.fusing import fused
-from tonetouch_recommend.indexing import Indexes
-from tonetouch_recommend.reranking import reranked
-from tonetouch_recommend.searching import by_letters, meaning, nearest, search_tracks, to_read
-from tonetouch_recommend.spotting import spotted
+from tonetouch_recommend.indexes.indexing import Indexes
+from tonetouch_recommend.search.fusing import fused
+from tonetouch_recommend.search.reranking import reranked
+from tonetouch_recommend.search.searching import by_letters, meaning, nearest, search_tracks, to_read
+from tonetouch_recommend.search.spotting import spotted
 from tonetouch_runtime import Floor, Settings, running
 
 FIRST = 10

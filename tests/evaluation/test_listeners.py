@@ -13,7 +13,7 @@ from tests.evaluation.listeners_measures import MEASURES, interval, measured
 from tests.evaluation.listeners_methods import METHODS, Asked, Crowd
 from tests.evaluation.listeners_world import Catalogue, Listener, World, world
 from tests.evaluation.listeners_yambda import NotThereError, load
-from tonetouch_recommend.taste import Play, Signal
+from tonetouch_recommend.taste.running import Play, Signal
 
 SMALL = world(listeners=16, tracks=6_000, dimension=64, seed=3)
 

@@ -32,7 +32,7 @@ from tonetouch_contracts.upload import (
     EmbeddingKind,
     RelationRuled,
 )
-from tonetouch_recommend.indexes import PROGRESSION_MODEL, SOUND_MODEL
+from tonetouch_recommend.indexes.index import PROGRESSION_MODEL, SOUND_MODEL
 from tonetouch_runtime import Log
 from tonetouch_runtime.ai.local import LocalEngines
 

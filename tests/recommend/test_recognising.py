@@ -100,7 +100,7 @@ async def test_a_duplicate_gives_way_to_its_original(floor: Floor) -> None:
 
 async def test_a_vector_of_another_model_is_left_out(floor: Floor) -> None:
     """It is refused and counted; its neighbours are found, and it is still known by its length."""
-    from tonetouch_recommend.indexing import Indexes
+    from tonetouch_recommend.indexes.indexing import Indexes
 
     at = await say(
         floor.log,

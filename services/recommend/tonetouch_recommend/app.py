@@ -1,24 +1,12 @@
 """What recommend is made of, in the order of the story."""
 
-from tonetouch_recommend import (
-    blending,
-    gathering,
-    hearing,
-    inspecting,
-    learning,
-    naming,
-    recognising,
-    recommending,
-    resembling,
-    searching,
-    serving,
-    signalling,
-    suggesting,
-    tuning,
-    walking,
-)
-from tonetouch_recommend.indexing import opening_indexes
-from tonetouch_recommend.serving import recording
+from tonetouch_recommend import learning, recognising
+from tonetouch_recommend.indexes import gathering, inspecting
+from tonetouch_recommend.indexes.indexing import opening_indexes
+from tonetouch_recommend.lists import blending, recommending, resembling, serving, suggesting, tuning, walking
+from tonetouch_recommend.lists.serving import recording
+from tonetouch_recommend.search import hearing, naming, searching
+from tonetouch_recommend.taste import signalling
 from tonetouch_runtime import App
 
 app = App(

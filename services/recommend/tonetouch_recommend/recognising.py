@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 
 from tonetouch_contracts.finding import FindSounds, SoundMatch, SoundMatches
 from tonetouch_contracts.identity import TrackId
-from tonetouch_recommend.indexes import FINGERPRINTS, halves, progression_id, recording_of
-from tonetouch_recommend.indexing import Indexes
+from tonetouch_recommend.indexes.index import FINGERPRINTS, halves, progression_id, recording_of
+from tonetouch_recommend.indexes.indexing import Indexes
 from tonetouch_recommend.learning import SoundRow
 from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Between, Is, UnfitPointError, Vector
 from tonetouch_runtime import Floor, Refused, Router

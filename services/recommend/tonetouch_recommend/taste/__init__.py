@@ -1,0 +1,1 @@
+"""What a listener likes: what they said and heard, as vectors."""
