@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 
 from tonetouch_deploy.composing import SERVICES, health_probe, provisioning_command, service_environment
+from tonetouch_deploy.events import events
 from tonetouch_deploy.finding import find_audio
 from tonetouch_deploy.indexes import indexes
 from tonetouch_deploy.ledger import ledger
@@ -35,6 +36,7 @@ app = typer.Typer(
     help="Tone Touch Music on one machine.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 
+app.add_typer(events, name="events")
 app.add_typer(ledger, name="ledger")
 app.add_typer(prices, name="prices")
 app.add_typer(indexes, name="indexes")
