@@ -17,6 +17,7 @@ from pydantic_core import ErrorDetails
 
 from tonetouch_contracts import manifest
 from tonetouch_contracts.message import Health, ShowHealth
+from tonetouch_contracts.operating import StepThrough
 from tonetouch_runtime._answering import answer_on
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._clock import Clock, SystemClock
@@ -29,6 +30,7 @@ from tonetouch_runtime._log import Log
 from tonetouch_runtime._objects import Objects
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._router import Router
+from tonetouch_runtime._stepping import Nouns, stepping
 from tonetouch_runtime._tables import Database, positions, table_of
 from tonetouch_runtime._telemetry import configure_logs
 from tonetouch_runtime._working import Worker
@@ -52,12 +54,14 @@ Resource = Callable[[Floor], AbstractAsyncContextManager[object]]
 class App(msgspec.Struct, frozen=True, kw_only=True):
     """A service: its name, its slices, and what it opens beside the floor (an index, a pool of processes).
 
-    A resource is a function from the floor to an async context manager; handlers get it by `Floor.get`.
+    A resource is a function from the floor to an async context manager; handlers get it by `Floor.get`. The nouns, each
+    with the stream it is told on, are what an operator may step through.
     """
 
     name: str
     routers: tuple[Router, ...] = ()
     resources: tuple[Resource, ...] = ()
+    nouns: Nouns = {}
 
     def __post_init__(self) -> None:
         check_composition(self.name, self.routers)
@@ -210,6 +214,7 @@ def _answer(app: App, floor: Floor, health: Callable[[], Any]) -> None:
         return said
 
     answer_on(floor.bus, app.name, ShowHealth, show_health, floor.seen)
+    answer_on(floor.bus, app.name, StepThrough, stepping(app.name, app.nouns, floor.log), floor.seen)
     for router in app.routers:
         for command, handler in router.answering.items():
             answer_on(floor.bus, app.name, command, _with(handler, floor), floor.seen)

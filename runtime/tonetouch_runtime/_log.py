@@ -110,7 +110,11 @@ class Log:
         return Loaded(state=state, version=version)
 
     async def history(self, stream: str, entity_id: str) -> list[Recorded[Event]]:
-        """All events of one entity in order. About a millisecond, however long the log is."""
+        """All events of one entity in order. About a millisecond, however long the log is. Raises UndecodableError."""
+        return [self.read(message) for message in await self.messages(stream, entity_id)]
+
+    async def messages(self, stream: str, entity_id: str) -> list[Msg]:
+        """The same as they stand in the log, whether they can be read or not."""
         # An open-ended read would scan to the head of the log: count first, then get exactly that many.
         messages: list[Msg] = []
         for attempt in range(_ATTEMPTS):
@@ -122,7 +126,7 @@ class Log:
                 if not more:
                     break
             if len(messages) >= count:
-                return [self.read(message) for message in messages]
+                return messages
             # A replica that lags behind the leader answered: ask again.
             await asyncio.sleep(0.01 * 2**attempt)
         raise Unavailable(f"{stream} does not give the {count} events of {entity_id} that its leader counts")

@@ -1,7 +1,8 @@
-"""Where the commands of `tonetouch events` come together, and the option they all have."""
+"""Where the commands of `tonetouch events` come together, and how all of them speak to programs."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
 
 events = typer.Typer(
@@ -10,3 +11,13 @@ events = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for programs.")]
+
+
+def say_json(answer: Any) -> None:
+    """The answer as indented JSON on standard output."""
+    typer.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
+
+
+def say_json_line(answer: Any) -> None:
+    """One answer of many, as a line of its own."""
+    typer.echo(msgspec.json.encode(answer))

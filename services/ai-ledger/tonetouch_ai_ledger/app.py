@@ -15,6 +15,8 @@ from tonetouch_ai_ledger import (
     timing,
     tracing,
 )
+from tonetouch_ai_ledger.budget import Budget
+from tonetouch_ai_ledger.job import Job
 from tonetouch_runtime import App
 
 app = App(
@@ -33,4 +35,5 @@ app = App(
         repricing.router,
     ),
     resources=(sweeping.sweeping_jobs, retaining.retaining_bodies),
+    nouns={Job: "AI", Budget: "AI"},
 )

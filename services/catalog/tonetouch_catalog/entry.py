@@ -22,6 +22,8 @@ from tonetouch_contracts.identity import (
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.track import AlbumAdded, ArtistAdded, GenreAdded, LyricsAdded, MediaAdded, PublishTrack
 
+_ADDED = (ArtistAdded, AlbumAdded, GenreAdded, LyricsAdded, MediaAdded)
+
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
     """Something the catalogue has or has not; nothing about it ever changes."""
@@ -30,7 +32,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 
     def evolve(self, event: Event) -> Self:
         """It is there from its first event on."""
-        return msgspec.structs.replace(self, is_there=True)
+        return msgspec.structs.replace(self, is_there=True) if isinstance(event, _ADDED) else self
 
 
 def brought_by(command: PublishTrack) -> Mapping[str, Event]:
