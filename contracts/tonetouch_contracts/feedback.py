@@ -1,11 +1,12 @@
 """Feedback: what a listener says about a track or an artist. Said by catalog on LIBRARY."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from tonetouch_contracts.identity import FeedbackId, TrackId, UserId
 from tonetouch_contracts.message import Command, Event, Page
+from tonetouch_contracts.personal import CONDUCT
 
 Said = Literal["like", "unlike", "dislike", "undislike", "save", "unsave", "skip", "never_again", "allow_again"]
 """`like` and `dislike` take each other's place; `un...` and `allow_again` take back; a `skip` is of one moment."""
@@ -22,9 +23,9 @@ class FeedbackGiven(Event, frozen=True, kw_only=True, tag="feedback.given"):
 
     feedback_id: FeedbackId
     user_id: UserId
-    about: str
-    said: Said
-    at: str
+    about: Annotated[str, CONDUCT]
+    said: Annotated[Said, CONDUCT]
+    at: Annotated[str, CONDUCT]
 
 
 class FeedbackTaken(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,9 +43,9 @@ class GiveFeedback(Command[FeedbackTaken], frozen=True, kw_only=True, tag="catal
 
     feedback_id: FeedbackId
     user_id: UserId
-    about: str
-    said: Said
-    at: str | None = None
+    about: Annotated[str, CONDUCT]
+    said: Annotated[Said, CONDUCT]
+    at: Annotated[str, CONDUCT] | None = None
 
 
 class LikeView(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,11 +1,12 @@
 """Questions about sound, meaning and taste, answered by recommend from its five indexes."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from tonetouch_contracts.identity import ListId, TrackId, UserId
 from tonetouch_contracts.message import Command, Page
+from tonetouch_contracts.personal import WORDS
 
 
 class SoundMatch(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +83,7 @@ class SearchTracks(Command[Results], frozen=True, kw_only=True, tag="recommend.s
     who made them.
     """
 
-    query: str
+    query: Annotated[str, WORDS]
     limit: int = 20
     cursor: str | None = None
     region: str | None = None

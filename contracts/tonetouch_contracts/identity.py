@@ -6,7 +6,9 @@ A name-based id lets two writers who meet the same artist at the same moment add
 import re
 import unicodedata
 import uuid
-from typing import NewType
+from typing import Annotated, NewType
+
+from tonetouch_contracts.personal import IDENTITY
 
 TrackId = NewType("TrackId", str)
 ArtistId = NewType("ArtistId", str)
@@ -14,7 +16,8 @@ AlbumId = NewType("AlbumId", str)
 GenreId = NewType("GenreId", str)
 LyricsId = NewType("LyricsId", str)
 MediaId = NewType("MediaId", str)
-UserId = NewType("UserId", str)
+UserId = NewType("UserId", Annotated[str, IDENTITY])
+"""A person. The mark goes with the type, so that no field of it can be forgotten."""
 PlayId = NewType("PlayId", str)
 FeedbackId = NewType("FeedbackId", str)
 PlaylistId = NewType("PlaylistId", str)

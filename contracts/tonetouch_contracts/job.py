@@ -4,12 +4,13 @@ A job id has one writer. An attempt that was started and never recorded is close
 an attempt cost are added by the ledger and change nothing that was said before.
 """
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from tonetouch_contracts.identity import JobId
 from tonetouch_contracts.message import Command, Event, Page
+from tonetouch_contracts.personal import IDENTITY
 
 Outcome = Literal["succeeded", "failed", "cancelled", "unknown"]
 CacheClass = Literal["miss", "exact_hit", "coalesced"]
@@ -58,7 +59,7 @@ class Attempt(Event, frozen=True, kw_only=True):
     type: str
     feature: str
     subject: str
-    user: str | None = None
+    user: Annotated[str, IDENTITY] | None = None
     purpose: Purpose = "serve"
     priority: Priority = "interactive"
     provider: str
@@ -160,7 +161,7 @@ class BudgetExhausted(Event, frozen=True, kw_only=True, tag="budget.exhausted"):
 
     budget_id: str
     feature: str | None
-    user: str | None
+    user: Annotated[str, IDENTITY] | None
     day: str
     limit_pico_usd: int
     spent_pico_usd: int

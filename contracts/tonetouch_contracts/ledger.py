@@ -4,13 +4,14 @@ Money is integer pico-dollars (1e-12 USD). A cost is the effective one: the late
 Days are UTC, as ``2026-01-31``; an attempt belongs to the day it was started on.
 """
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from tonetouch_contracts.identity import JobId, derived
 from tonetouch_contracts.job import JobView
 from tonetouch_contracts.message import Command, Event, Page
+from tonetouch_contracts.personal import IDENTITY
 
 GroupBy = Literal[
     "day", "feature", "type", "provider", "model", "gateway", "user", "subject", "purpose", "cache", "outcome"
@@ -317,7 +318,7 @@ class BudgetSet(Event, frozen=True, kw_only=True, tag="budget.set"):
 
     budget_id: str
     feature: str | None
-    user: str | None
+    user: Annotated[str, IDENTITY] | None
     limit_pico_usd: int | None
     when_exhausted: WhenExhausted
     set_at: str
@@ -344,7 +345,7 @@ class SetBudget(Command[BudgetView], frozen=True, kw_only=True, tag="ai-ledger.s
     """Set, change or (with a null limit) take away a budget of a feature, a user, or both. One of the two is needed."""
 
     feature: str | None = None
-    user: str | None = None
+    user: Annotated[str, IDENTITY] | None = None
     limit_pico_usd: int | None
     when_exhausted: WhenExhausted = "fall_back"
 

@@ -3,6 +3,7 @@
 An operator's command applies it; a service only checks it at start and refuses to run where the server differs.
 """
 
+from collections.abc import Iterable
 from typing import get_args
 
 import msgspec
@@ -10,7 +11,18 @@ import msgspec
 from tonetouch_contracts import copy, feedback, indexing, job, ledger, play, playlist, serving, track, upload
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.subjects import queue_subject, type_filter
-from tonetouch_contracts.vocabulary import Vocabulary
+from tonetouch_contracts.vocabulary import Upcaster, Vocabulary
+
+
+class Retired(msgspec.Struct, frozen=True, kw_only=True):
+    """A shape that is said no more, under whose name the log still holds events, and the way to what took its place.
+
+    `upcast` is pure and never refuses: whatever decodes as `shape` becomes a `successor`, which may be retired itself.
+    """
+
+    shape: type[Event]
+    successor: type[Event]
+    upcast: Upcaster
 
 
 class Stream(msgspec.Struct, frozen=True, kw_only=True):
@@ -20,11 +32,17 @@ class Stream(msgspec.Struct, frozen=True, kw_only=True):
     owner: str
     says: tuple[type[Event], ...]
     promise: str
+    retired: tuple[Retired, ...] = ()
 
     @property
     def subjects(self) -> list[str]:
         """One filter per event type. Never ``noun.*.*``: a mistyped request would be stored as a fact."""
-        return [type_filter(event.wire_name()) for event in self.says]
+        return [type_filter(event.wire_name()) for event in (*self.says, *(gone.shape for gone in self.retired))]
+
+    def filters(self, event: type[Event]) -> tuple[str, ...]:
+        """Where to listen for all events that are read as this type: under its name, and under those it grew out of."""
+        earlier = [pattern for gone in self.retired if gone.successor is event for pattern in self.filters(gone.shape)]
+        return (type_filter(event.wire_name()), *earlier)
 
 
 class WorkQueue(msgspec.Struct, frozen=True, kw_only=True):
@@ -220,9 +238,9 @@ def _step(name: str, *, ack_wait_seconds: float = 30.0, max_ack_pending: int = 6
 
 
 def _hears(name: str, stream: str, owner: str, *events: type[Event]) -> Consumer:
-    return Consumer(
-        name=name, stream=stream, owner=owner, filters=tuple(type_filter(event.wire_name()) for event in events)
-    )
+    (source,) = (declared for declared in STREAMS if declared.name == stream)
+    filters = tuple(pattern for event in events for pattern in source.filters(event))
+    return Consumer(name=name, stream=stream, owner=owner, filters=filters)
 
 
 CONSUMERS: tuple[Consumer, ...] = (
@@ -261,14 +279,22 @@ CONSUMERS: tuple[Consumer, ...] = (
     ),
 )
 
+
+def vocabulary(streams: Iterable[Stream]) -> Vocabulary:
+    """How the events of these streams are read, those under retired names among them."""
+    streams = tuple(streams)
+    upcasters = {gone.shape: gone.upcast for stream in streams for gone in stream.retired}
+    return Vocabulary([event for stream in streams for event in stream.says], upcasters)
+
+
 EVENTS: tuple[type[Event], ...] = tuple(event for stream in STREAMS for event in stream.says)
-VOCABULARY = Vocabulary(EVENTS)
+VOCABULARY = vocabulary(STREAMS)
 
 _STREAM_OF = {event: stream for stream in STREAMS for event in stream.says}
 
 
 def stream_of(event: type[Event]) -> Stream:
-    """The stream an event type is said on. Raises KeyError for a type that no stream declares."""
+    """The stream an event type is said on. Raises KeyError for a type that none declares, or that is said no more."""
     return _STREAM_OF[event]
 
 

@@ -1,11 +1,12 @@
 """A play: somebody heard a part of a track. Said by catalog on LIBRARY."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from tonetouch_contracts.identity import PlayId, TrackId, UserId
 from tonetouch_contracts.message import Command, Event
+from tonetouch_contracts.personal import CONDUCT
 
 
 class PlayRecorded(Event, frozen=True, kw_only=True, tag="play.recorded"):
@@ -18,10 +19,10 @@ class PlayRecorded(Event, frozen=True, kw_only=True, tag="play.recorded"):
 
     play_id: PlayId
     user_id: UserId
-    track_id: TrackId
-    heard_seconds: float
+    track_id: Annotated[TrackId, CONDUCT]
+    heard_seconds: Annotated[float, CONDUCT]
     duration_seconds: float | None
-    at: str
+    at: Annotated[str, CONDUCT]
 
 
 class PlayTaken(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +36,6 @@ class RecordPlay(Command[PlayTaken], frozen=True, kw_only=True, tag="catalog.rec
 
     play_id: PlayId
     user_id: UserId
-    track_id: TrackId
-    heard_seconds: float
-    at: str | None = None
+    track_id: Annotated[TrackId, CONDUCT]
+    heard_seconds: Annotated[float, CONDUCT]
+    at: Annotated[str, CONDUCT] | None = None

@@ -1,11 +1,12 @@
 """The playlist: tracks a listener gathered, in an order. Said by catalog on LIBRARY."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from tonetouch_contracts.identity import PlaylistId, TrackId, UserId
 from tonetouch_contracts.message import Command, Done, Event, Page
+from tonetouch_contracts.personal import CONDUCT, WORDS
 
 
 class PlaylistCreated(Event, frozen=True, kw_only=True, tag="playlist.created"):
@@ -15,8 +16,8 @@ class PlaylistCreated(Event, frozen=True, kw_only=True, tag="playlist.created"):
 
     playlist_id: PlaylistId
     user_id: UserId
-    name: str
-    at: str
+    name: Annotated[str, WORDS]
+    at: Annotated[str, CONDUCT]
 
 
 class PlaylistRenamed(Event, frozen=True, kw_only=True, tag="playlist.renamed"):
@@ -26,7 +27,7 @@ class PlaylistRenamed(Event, frozen=True, kw_only=True, tag="playlist.renamed"):
 
     playlist_id: PlaylistId
     user_id: UserId
-    name: str
+    name: Annotated[str, WORDS]
 
 
 class PlaylistTracksAdded(Event, frozen=True, kw_only=True, tag="playlist.extended"):
@@ -36,8 +37,8 @@ class PlaylistTracksAdded(Event, frozen=True, kw_only=True, tag="playlist.extend
 
     playlist_id: PlaylistId
     user_id: UserId
-    track_ids: tuple[TrackId, ...]
-    at: str | None = None
+    track_ids: Annotated[tuple[TrackId, ...], CONDUCT]
+    at: Annotated[str, CONDUCT] | None = None
 
 
 class PlaylistTracksRemoved(Event, frozen=True, kw_only=True, tag="playlist.reduced"):
@@ -47,7 +48,7 @@ class PlaylistTracksRemoved(Event, frozen=True, kw_only=True, tag="playlist.redu
 
     playlist_id: PlaylistId
     user_id: UserId
-    track_ids: tuple[TrackId, ...]
+    track_ids: Annotated[tuple[TrackId, ...], CONDUCT]
 
 
 class PlaylistDeleted(Event, frozen=True, kw_only=True, tag="playlist.deleted"):
@@ -64,7 +65,7 @@ class CreatePlaylist(Command[Done], frozen=True, kw_only=True, tag="catalog.crea
 
     playlist_id: PlaylistId
     user_id: UserId
-    name: str
+    name: Annotated[str, WORDS]
 
 
 class RenamePlaylist(Command[Done], frozen=True, kw_only=True, tag="catalog.rename-playlist"):
@@ -72,7 +73,7 @@ class RenamePlaylist(Command[Done], frozen=True, kw_only=True, tag="catalog.rena
 
     playlist_id: PlaylistId
     user_id: UserId
-    name: str
+    name: Annotated[str, WORDS]
 
 
 class AddToPlaylist(Command[Done], frozen=True, kw_only=True, tag="catalog.add-to-playlist"):
@@ -80,7 +81,7 @@ class AddToPlaylist(Command[Done], frozen=True, kw_only=True, tag="catalog.add-t
 
     playlist_id: PlaylistId
     user_id: UserId
-    track_ids: tuple[TrackId, ...]
+    track_ids: Annotated[tuple[TrackId, ...], CONDUCT]
 
 
 class RemoveFromPlaylist(Command[Done], frozen=True, kw_only=True, tag="catalog.remove-from-playlist"):
@@ -88,7 +89,7 @@ class RemoveFromPlaylist(Command[Done], frozen=True, kw_only=True, tag="catalog.
 
     playlist_id: PlaylistId
     user_id: UserId
-    track_ids: tuple[TrackId, ...]
+    track_ids: Annotated[tuple[TrackId, ...], CONDUCT]
 
 
 class DeletePlaylist(Command[Done], frozen=True, kw_only=True, tag="catalog.delete-playlist"):
@@ -103,7 +104,7 @@ class PlaylistView(msgspec.Struct, frozen=True, kw_only=True):
 
     id: PlaylistId
     user_id: UserId
-    name: str
+    name: Annotated[str, WORDS]
     tracks: int
     created_at: str
 

@@ -1,12 +1,13 @@
 """What was served: each list a listener was given, with all that it was made from. Said by recommend on RECOMMEND."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
 import msgspec
 
 from tonetouch_contracts.finding import Filters
 from tonetouch_contracts.identity import ListId, TrackId, UserId
 from tonetouch_contracts.message import Command, Event, Page
+from tonetouch_contracts.personal import CONDUCT
 
 
 class Seed(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,20 +50,20 @@ class ListServed(Event, frozen=True, kw_only=True, tag="list.served"):
     list_id: ListId
     user_id: UserId
     surface: str
-    title: str
-    reason: str
-    at: str
+    title: Annotated[str, CONDUCT]
+    reason: Annotated[str, CONDUCT]
+    at: Annotated[str, CONDUCT]
     model: str
     version: str
     region: str | None
     explicit_allowed: bool
     limit: int
     filters: Filters
-    seeds: tuple[Seed, ...]
+    seeds: Annotated[tuple[Seed, ...], CONDUCT]
     weights: tuple[Weight, ...]
-    excluded: tuple[str, ...]
-    candidates: tuple[Weighed, ...]
-    tracks: tuple[TrackId, ...]
+    excluded: Annotated[tuple[str, ...], CONDUCT]
+    candidates: Annotated[tuple[Weighed, ...], CONDUCT]
+    tracks: Annotated[tuple[TrackId, ...], CONDUCT]
     continues: ListId | None = None
     page: int = 0
 

@@ -1,11 +1,12 @@
 """The track: what is offered to listeners. Said by catalog on CATALOG."""
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from tonetouch_contracts.identity import AlbumId, ArtistId, ContentHash, GenreId, LyricsId, MediaId, TrackId, UserId
 from tonetouch_contracts.message import Command, Done, Event, Page
+from tonetouch_contracts.personal import WORDS
 
 TrackStatus = Literal["uploaded", "processing", "published", "duplicate", "rejected", "failed"]
 FoundBy = Literal["bytes", "sound"]
@@ -26,7 +27,7 @@ class TrackUploaded(Event, frozen=True, kw_only=True, tag="track.uploaded"):
     object_key: str
     size_bytes: int
     sha256: ContentHash
-    file_name: str
+    file_name: Annotated[str, WORDS]
     title: str | None = None
     artist: str | None = None
     album: str | None = None
@@ -117,7 +118,7 @@ class TrackRelated(Event, frozen=True, kw_only=True, tag="track.related"):
     track_id: TrackId
     of: TrackId | None
     relation: Relation
-    reason: str
+    reason: Annotated[str, WORDS]
     said_by: UserId
 
 
@@ -213,7 +214,7 @@ class UploadTrack(Command[Accepted], frozen=True, kw_only=True, tag="catalog.upl
     object_key: str
     size_bytes: int
     sha256: ContentHash
-    file_name: str
+    file_name: Annotated[str, WORDS]
     title: str | None = None
     artist: str | None = None
     album: str | None = None
@@ -272,7 +273,7 @@ class RelateTrack(Command[Done], frozen=True, kw_only=True, tag="catalog.relate-
 
     track_id: TrackId
     relation: Relation
-    reason: str
+    reason: Annotated[str, WORDS]
     said_by: UserId
     of: TrackId | None = None
 

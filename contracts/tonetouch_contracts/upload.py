@@ -3,13 +3,14 @@
 Every step says `StepStarted` first. What it says at the end is the fact it found, `StepSkipped` or `StepFailed`.
 """
 
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import msgspec
 
 from tonetouch_contracts.copy import Known
 from tonetouch_contracts.identity import ContentHash, JobId, TrackId, UserId
 from tonetouch_contracts.message import Command, Event, Page
+from tonetouch_contracts.personal import WORDS
 from tonetouch_contracts.track import Audio, Cover, FoundBy, Relation, TrackStatus
 
 StepName = Literal["stage", "fingerprint", "dedupe", "analyse", "embed", "describe_cover", "write_about", "publish"]
@@ -27,7 +28,7 @@ class IngestStarted(Event, frozen=True, kw_only=True, tag="ingest.started"):
     object_key: str
     size_bytes: int
     sha256: ContentHash
-    file_name: str
+    file_name: Annotated[str, WORDS]
     title: str | None = None
     artist: str | None = None
     album: str | None = None
