@@ -26,7 +26,7 @@ import tonetouch_contracts
 from tonetouch_contracts.compatibility import breaking_changes
 from tonetouch_contracts.identity import UserId
 from tonetouch_contracts.manifest import EVENTS, stream_of
-from tonetouch_contracts.message import Command, Event, Problem, ShowHealth
+from tonetouch_contracts.message import Command, Event, Problem
 from tonetouch_contracts.subjects import command_subject
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -71,7 +71,7 @@ def command_schema(command: type[Command[Any]]) -> Schema:
         "$schema": DIALECT,
         "$id": f"urn:tonetouch:command:{wire}",
         **_titled(_inlined(body, definitions), wire, command),
-        "x-subject": command_subject(command, "{service}" if command is ShowHealth else None),
+        "x-subject": command_subject(command, "{service}" if wire.startswith("every.") else None),
         "x-reply": reply,
         **_with_definitions(definitions),
     }
