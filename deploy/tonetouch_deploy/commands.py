@@ -10,13 +10,10 @@ import typer
 from rich.console import Console
 
 from tonetouch_deploy.composing import SERVICES, health_probe, provisioning_command, service_environment
-from tonetouch_deploy.events import events
+from tonetouch_deploy.families import Families
 from tonetouch_deploy.finding import find_audio
-from tonetouch_deploy.indexes import indexes
-from tonetouch_deploy.ledger import ledger
 from tonetouch_deploy.ledger_showing import say
 from tonetouch_deploy.ports import LOOPBACK
-from tonetouch_deploy.pricing import prices
 from tonetouch_deploy.probing import http_probe
 from tonetouch_deploy.run_record import RunRecord, last_run_record, run_record
 from tonetouch_deploy.settings import (
@@ -30,17 +27,14 @@ from tonetouch_deploy.showing import ending_table, file_progress, process_table,
 from tonetouch_deploy.supervising import Row
 from tonetouch_deploy.up import run_up
 from tonetouch_deploy.uploading import upload as upload_files
-from tonetouch_deploy.versions import versions
 
 app = typer.Typer(
-    help="Tone Touch Music on one machine.", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
+    cls=Families,
+    help="Tone Touch Music on one machine.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
-
-app.add_typer(events, name="events")
-app.add_typer(ledger, name="ledger")
-app.add_typer(prices, name="prices")
-app.add_typer(indexes, name="indexes")
-app.add_typer(versions, name="versions")
 
 RelativeTo = Annotated[
     Path | None, typer.Option("--relative-to", help="The folder that relative paths start from.", show_default=False)
