@@ -9,7 +9,8 @@ from tonetouch_runtime._objects import ObjectFacts, ObjectMissing, Objects, Obje
 from tonetouch_runtime._paging import decode_cursor, encode_cursor, page_size
 from tonetouch_runtime._recorded import ConflictError, Decision, Loaded, Outcome, Recorded
 from tonetouch_runtime._router import Router
-from tonetouch_runtime._tables import Tables, Writer
+from tonetouch_runtime._standing import Tables
+from tonetouch_runtime._tables import Writer
 from tonetouch_runtime._working import Task
 from tonetouch_runtime.errors import ManifestDiffers, Misconfigured, NotNow, Refused, TonetouchError, Unavailable
 from tonetouch_runtime.settings import Settings

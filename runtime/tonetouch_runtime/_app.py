@@ -25,13 +25,14 @@ from tonetouch_runtime._composing import check_composition
 from tonetouch_runtime._floor import Floor
 from tonetouch_runtime._health import HealthCheck, Probe, serving_health
 from tonetouch_runtime._hearing import Listener
-from tonetouch_runtime._keeping import Keeper, Projection
+from tonetouch_runtime._keeping import Keeper, projection_of
 from tonetouch_runtime._log import Log
 from tonetouch_runtime._objects import Objects
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._router import Router
+from tonetouch_runtime._standing import Tables, standing
 from tonetouch_runtime._stepping import Nouns, stepping
-from tonetouch_runtime._tables import Database, positions, table_of
+from tonetouch_runtime._tables import Database, positions
 from tonetouch_runtime._telemetry import configure_logs
 from tonetouch_runtime._working import Worker
 from tonetouch_runtime.ai.client import AIClient
@@ -85,12 +86,13 @@ async def running(app: App, settings: Settings, *, clock: Clock | None = None) -
     async with AsyncExitStack() as stack:
         # What only depends on this machine comes first: waiting for the bus would hide that it is wrong.
         databases = _open_databases(app, settings, stack)
+        tables = _open_tables(app, databases[0])
         probe = Probe(app.name)
         await stack.enter_async_context(serving_health(settings.health_port, probe))
         bus = await Bus.connect(settings.nats_url, app.name)
         stack.push_async_callback(bus.close)
         await _check_manifest(app, bus)
-        floor, lot = await _lay_floor(app, settings, clock, bus, databases, stack)
+        floor, lot = await _lay_floor(app, settings, clock, bus, databases, tables, stack)
         for resource in app.resources:
             floor.keep(await stack.enter_async_context(resource(floor)))
         listeners, workers = _listeners(app, floor, lot), _workers(app, floor)
@@ -118,14 +120,20 @@ def _open_databases(app: App, settings: Settings, stack: AsyncExitStack) -> tupl
     read, state = Database.open(settings, app.name, "read"), Database.open(settings, app.name, "state")
     stack.callback(read.close)
     stack.callback(state.close)
-    entries = [entry for router in app.routers for entry in router.keeping]
-    read.create(positions)
-    for entry in entries:
-        tables = [table_of(model) for model in (entry.model, *entry.beside)]
-        if read.drop_if_changed(*tables):
-            log.warning("table_begins_anew", table=tables[0].name, reason="its columns are not the declared ones")
-        read.create(*tables)
     return read, state
+
+
+def _open_tables(app: App, read: Database) -> Tables:
+    """The read models as they stand; those that are not there, or have other columns than declared, are made."""
+    read.create(positions, standing)
+    tables = Tables(read)
+    tables.refresh()
+    for entry in (entry for router in app.routers for entry in router.keeping):
+        stand = [tables.live(model) for model in (entry.model, *entry.beside)]
+        if read.drop_if_changed(*stand):
+            log.warning("table_begins_anew", table=stand[0].name, reason="its columns are not the declared ones")
+        read.create(*stand)
+    return tables
 
 
 async def _check_manifest(app: App, bus: Bus) -> None:
@@ -141,11 +149,17 @@ async def _check_manifest(app: App, bus: Bus) -> None:
 
 
 async def _lay_floor(
-    app: App, settings: Settings, clock: Clock, bus: Bus, databases: tuple[Database, Database], stack: AsyncExitStack
+    app: App,
+    settings: Settings,
+    clock: Clock,
+    bus: Bus,
+    databases: tuple[Database, Database],
+    tables: Tables,
+    stack: AsyncExitStack,
 ) -> tuple[Floor, Lot]:
     read, state = databases
     lot = Lot(state, clock)
-    keepers = _keepers(app, bus, read, lot)
+    keepers = _keepers(app, bus, read, tables, lot)
     objects = Objects(settings.object_store)
     stack.push_async_callback(objects.close)
     event_log = Log(bus, clock, service=app.name, settle_seconds=settings.settle_seconds)
@@ -162,22 +176,17 @@ async def _lay_floor(
         ai=ai,
         read=read,
         state=state,
+        tables=tables,
         keepers=keepers,
     )
     return floor, lot
 
 
-def _keepers(app: App, bus: Bus, read: Database, lot: Lot) -> dict[str, Keeper]:
-    keeping = [entry for router in app.routers for entry in router.keeping]
+def _keepers(app: App, bus: Bus, read: Database, tables: Tables, lot: Lot) -> dict[str, Keeper]:
     projections = [
-        Projection(
-            name=str(table_of(entry.model).name),
-            table=table_of(entry.model),
-            hears=frozenset(entry.hears),
-            project=entry.handler,
-            beside=tuple(table_of(model) for model in entry.beside),
-        )
-        for entry in keeping
+        projection_of(entry, [tables.live(model) for model in (entry.model, *entry.beside)])
+        for router in app.routers
+        for entry in router.keeping
     ]
     streams = sorted({stream for projection in projections for stream in projection.streams})
     return {

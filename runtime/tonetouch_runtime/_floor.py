@@ -17,12 +17,14 @@ from tonetouch_runtime._clock import Clock
 from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._log import Log
 from tonetouch_runtime._objects import Objects
-from tonetouch_runtime._tables import Database, Tables
+from tonetouch_runtime._standing import Tables
+from tonetouch_runtime._tables import Database
 from tonetouch_runtime._telemetry import current_cause
 from tonetouch_runtime._working import QUEUE_FULL
 from tonetouch_runtime.ai.client import AIClient
 from tonetouch_runtime.errors import Unavailable
 from tonetouch_runtime.settings import Settings
+from tonetouch_runtime.telemetry.hops import queueing
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -43,6 +45,7 @@ class Floor:
         ai: AIClient,
         read: Database,
         state: Database,
+        tables: Tables,
         keepers: Mapping[str, Keeper],
     ) -> None:
         self.service = service
@@ -54,7 +57,7 @@ class Floor:
         self.ai = ai
         self.read = read
         self.state = state
-        self.tables = Tables(read)
+        self.tables = tables
         self.keepers = keepers
         self._resources: dict[type[Any], Any] = {}
 
@@ -74,11 +77,15 @@ class Floor:
 
     async def enqueue(self, queue: str, step: str, entity_id: str) -> bool:
         """Put a step on a work queue. False where it is there already: asking twice is asking once."""
-        headers = {
-            CORRELATION: encode_value(current_cause().correlation or entity_id),
-            Header.EXPECTED_STREAM.value: queue,
-        }
-        subject = queue_subject(queue_named(queue).segment, step, entity_id)
+        segment = queue_named(queue).segment
+        with queueing(queue_subject(segment, step)):
+            return await self._enqueue(queue, queue_subject(segment, step, entity_id), entity_id)
+
+    async def _enqueue(self, queue: str, subject: str, entity_id: str) -> bool:
+        cause = current_cause()
+        headers = {CORRELATION: encode_value(cause.correlation or entity_id), Header.EXPECTED_STREAM.value: queue}
+        if cause.traceparent:
+            headers["traceparent"] = cause.traceparent
         try:
             await self.bus.jetstream.publish(subject, b"", headers=headers, timeout=5.0)
         except nats.js.errors.APIError as error:

@@ -23,6 +23,7 @@ from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._reading import Placed, Reader
 from tonetouch_runtime._recorded import Recorded, read_message
+from tonetouch_runtime._router import Keeping
 from tonetouch_runtime._tables import Database, Writer, insert_into, is_passing, positions
 from tonetouch_runtime.errors import NotNow
 
@@ -51,6 +52,18 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def streams(self) -> set[str]:
         return {stream_of(event).name for event in self.hears}
+
+
+def projection_of(entry: Keeping, tables: Sequence[Table]) -> Projection:
+    """A slice's read model, kept in these tables: the first is the model's, the others are those beside it."""
+    first, *beside = tables
+    return Projection(
+        name=str(first.name),
+        table=first,
+        hears=frozenset(entry.hears),
+        project=entry.handler,
+        beside=tuple(beside),
+    )
 
 
 class Keeper:

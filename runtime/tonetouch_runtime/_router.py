@@ -45,6 +45,7 @@ class Keeping(msgspec.Struct, frozen=True):
     hears: tuple[type[Event], ...]
     handler: KeepHandler
     beside: tuple[type[SQLModel], ...] = ()
+    is_list_of_work: bool = False
 
 
 class Router:
@@ -104,17 +105,22 @@ class Router:
         return register
 
     def keeps(
-        self, model: type[SQLModel], *beside: type[SQLModel], hears: Sequence[type[Event]]
+        self,
+        model: type[SQLModel],
+        *beside: type[SQLModel],
+        hears: Sequence[type[Event]],
+        is_list_of_work: bool = False,
     ) -> Callable[[KeepHandler], KeepHandler]:
         """Maintain a read model: ``(facts, writer)``, in order, in one transaction with the position.
 
         The function is pure but for its writer, so that a rebuild gives the same rows. A column is written by events
         of one stream only: there is no order across streams. Tables `beside` the first (sums over its rows) are
         written by the same function, which has a writer for each; they share its position, so they are rebuilt with it.
+        A list of work, from which the service itself takes what is done, is no state of the log: it is not rebuilt.
         """
 
         def register(handler: KeepHandler) -> KeepHandler:
-            self.keeping.append(Keeping(model, tuple(hears), handler, beside))
+            self.keeping.append(Keeping(model, tuple(hears), handler, beside, is_list_of_work))
             return handler
 
         return register

@@ -21,7 +21,6 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
-    Executable,
     Float,
     Integer,
     MetaData,
@@ -66,6 +65,8 @@ class Database:
     def __init__(self, engine: Engine, schema: str | None) -> None:
         self.engine = engine
         self.schema = schema
+        # Another process may write too. Who reads first and then writes would find the file changed in between.
+        self._written = engine.execution_options(is_writing=True)
         # SQLite has one writer; reads go on beside it in WAL mode.
         self._reading = ThreadPoolExecutor(max_workers=4, thread_name_prefix="reading")
         self._writing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="writing")
@@ -129,7 +130,7 @@ class Database:
         """Run a function in one transaction; it is committed when this returns and rolled back if it raises."""
 
         def run() -> T:
-            with self.engine.begin() as connection:
+            with self._written.begin() as connection:
                 return work(connection)
 
         return await asyncio.get_running_loop().run_in_executor(self._writing, run)
@@ -185,7 +186,8 @@ def _sqlite_engine(path: Path) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql("begin")
+        is_writing = connection.get_execution_options().get("is_writing")
+        connection.exec_driver_sql("begin immediate" if is_writing else "begin")
 
     return engine
 
@@ -416,22 +418,3 @@ def _alike(rows: Sequence[Row]) -> Iterable[tuple[tuple[str, ...], list[Row]]]:
     """Neighbouring rows with the same columns, together: one prepared statement for all of them."""
     for names, group in groupby(rows, key=tuple):
         yield names, list(group)
-
-
-class Tables:
-    """What a service asks its read models with."""
-
-    def __init__(self, read: Database) -> None:
-        self._read = read
-
-    def live(self, model: type[SQLModel]) -> Table:
-        """The table that answers for this row class right now."""
-        return table_of(model)
-
-    async def all(self, statement: Executable) -> list[RowMapping]:
-        """All rows of a query."""
-        return await self._read.read(lambda connection: list(connection.execute(statement).mappings()))
-
-    async def one(self, statement: Executable) -> RowMapping | None:
-        """The first row of a query, or None."""
-        return await self._read.read(lambda connection: connection.execute(statement).mappings().first())
