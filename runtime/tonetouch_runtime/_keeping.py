@@ -26,6 +26,7 @@ from tonetouch_runtime._recorded import Recorded, read_message
 from tonetouch_runtime._router import Keeping
 from tonetouch_runtime._tables import Database, Writer, insert_into, is_passing, positions
 from tonetouch_runtime.errors import NotNow
+from tonetouch_runtime.telemetry.batches import keeping
 
 log = structlog.get_logger()
 
@@ -75,12 +76,16 @@ class Keeper:
         self._projections = projections
         self._read = read
         self._lot = lot
-        self._names = [projection.name for projection in projections]
         self._positions: dict[str, int] = {}
+        self._is_loaded = False
+        self._reader = Reader(bus, stream, start=1)
+        self._has_gone_back = False
         self._moved = asyncio.Condition()
         self.problem: str | None = None
         self.caught_up_at: float | None = None
         self.after_commit: list[Callable[[], None]] = []
+        self.turn = asyncio.Lock()
+        """Held while a batch is kept: whoever has it may change which tables are kept."""
 
     async def run(self) -> None:
         """Follow the stream for ever. Survives the server going away and coming back."""
@@ -91,13 +96,50 @@ class Keeper:
         async with self._moved:
             # Somebody may be waiting for what was read in an earlier life.
             self._moved.notify_all()
-        reader = Reader(self._bus, self.stream, start=self.position + 1)
+        self._is_loaded = True
+        self._reader.go_to(self.position + 1)
         try:
             while True:
-                await self._keep(await reader.batch(BATCH))
+                placed = await self._reader.batch(BATCH)
+                async with self.turn:
+                    if self._has_gone_back:
+                        # A table came in that lacks some of what was read before these.
+                        self._has_gone_back = False
+                        self._reader.go_to(self.position + 1)
+                        continue
+                    await self._keep(placed)
                 self.caught_up_at = time.monotonic()
         finally:
-            await reader.close()
+            await self._reader.close()
+
+    async def take_in(self, projection: Projection, position: int) -> bool:
+        """Keep one more table, which has read up to `position`; False where it is behind those that are kept."""
+        async with self.turn:
+            if not self._is_loaded or position < self.position:
+                return False
+            self._projections = [*self._projections, projection]
+            self._positions[projection.name] = position
+            return True
+
+    async def put_out(self, name: str) -> None:
+        """Leave a table as it is from here on."""
+        async with self.turn:
+            self._projections = [kept for kept in self._projections if kept.name != name]
+            self._positions.pop(name, None)
+
+    def exchange(self, name: str, successor: Projection, position: int) -> None:
+        """Keep the successor in the place of a table, from `position` on. The caller has the turn."""
+        others = [kept for kept in self._projections if kept.name != successor.name]
+        self._projections = [successor if kept.name == name else kept for kept in others]
+        if position < self.position:
+            self._has_gone_back = True
+            self._reader.go_to(position + 1)
+        self._positions.pop(name, None)
+        self._positions[successor.name] = position
+
+    @property
+    def _names(self) -> list[str]:
+        return [projection.name for projection in self._projections]
 
     @property
     def position(self) -> int:
@@ -114,6 +156,7 @@ class Keeper:
             raise NotNow(1.0, f"{self.stream} is read up to {self.position}, not yet to {sequence}") from None
 
     async def _keep(self, placed: Sequence[Placed]) -> None:
+        batch = keeping(self.stream)
         facts: list[Recorded[Event]] = []
         for sequence, message in placed:
             try:
@@ -135,6 +178,7 @@ class Keeper:
             self._positions = await self._keep_singly(facts, last)
         async with self._moved:
             self._moved.notify_all()
+        batch.kept(facts, len(placed))
         for told in self.after_commit:
             told()
 
@@ -194,9 +238,12 @@ class Keeper:
         try:
             await self._lasting(lambda: self._read.write(project))
         except Exception as error:
-            log.exception("event_broke_a_table", table=projection.name, stream=self.stream, sequence=fact.sequence)
-            park = functools.partial(self._lot.park, projection.name, fact, repr(error), attempts=1)
-            await self._lasting(lambda: asyncio.to_thread(park))
+            await self._broke(projection, fact, error)
+
+    async def _broke(self, projection: Projection, fact: Recorded[Event], error: Exception) -> None:
+        log.exception("event_broke_a_table", table=projection.name, stream=self.stream, sequence=fact.sequence)
+        park = functools.partial(self._lot.park, projection.name, fact, repr(error), attempts=1)
+        await self._lasting(lambda: asyncio.to_thread(park))
 
     def _load_positions(self, connection: Connection) -> dict[str, int]:
         for projection in self._projections:

@@ -42,6 +42,10 @@ class Reader:
         self._subscribed_at = 0
         self._is_first = True
 
+    def go_to(self, sequence: int) -> None:
+        """Read on from another place; what waits in the process from elsewhere is read again."""
+        self._next, self._is_first = sequence, self._subscription is None
+
     async def batch(self, most: int) -> list[Placed]:
         """Wait for an event, then take what else is there, `most` at the most."""
         placed: list[Placed] = []
