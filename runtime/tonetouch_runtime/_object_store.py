@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
+from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 import boto3.session
@@ -53,10 +55,16 @@ class ObjectStoreAddress:
     region: str = "auto"
 
 
+_connecting = Lock()  # a session is not made for several threads; its clients are
+
+
+@cache
+def _session() -> boto3.session.Session:
+    """One for the process, as each reads the description of S3 anew, which takes longer than a hundred calls."""
+    return boto3.session.Session()
+
+
 def connect(address: ObjectStoreAddress, *, connections: int) -> "S3Client":
-    session = boto3.session.Session(
-        aws_access_key_id=address.access_key, aws_secret_access_key=address.secret_key, region_name=address.region
-    )
     config = Config(
         signature_version="s3v4",
         s3={"addressing_style": "path"},
@@ -71,7 +79,15 @@ def connect(address: ObjectStoreAddress, *, connections: int) -> "S3Client":
         read_timeout=30,
         max_pool_connections=connections,
     )
-    return session.client("s3", endpoint_url=address.endpoint, config=config)
+    with _connecting:
+        return _session().client(
+            "s3",
+            endpoint_url=address.endpoint,
+            region_name=address.region,
+            aws_access_key_id=address.access_key,
+            aws_secret_access_key=address.secret_key,
+            config=config,
+        )
 
 
 def translated(call: Callable[[], T], key: str = "") -> T:
