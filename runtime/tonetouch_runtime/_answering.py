@@ -11,8 +11,9 @@ from faststream.nats.annotations import NatsMessage
 from tonetouch_contracts.message import Command, Positions, Problem
 from tonetouch_contracts.subjects import MalformedIdError, command_subject
 from tonetouch_runtime._bus import AFTER, Answered, Bus, Reply, told_correlation
-from tonetouch_runtime._telemetry import Cause, caused_by, new_traceparent
+from tonetouch_runtime._telemetry import Cause
 from tonetouch_runtime.errors import NotNow, Refused, Unavailable
+from tonetouch_runtime.telemetry.hops import answering
 
 log = structlog.get_logger()
 
@@ -27,14 +28,17 @@ def answer_on(bus: Bus, service: str, command: type[Command[Any]], answer: Answe
     """Subscribe a handler to its command, shared among the replicas of the service."""
     decoder = msgspec.json.Decoder(command)
 
+    subject = command_subject(command, service)
+
     async def handle(message: NatsMessage) -> bytes:
         headers = message.headers or {}
         correlation = told_correlation(headers)
-        traceparent = headers.get("traceparent") or new_traceparent()
-        with caused_by(Cause(causation=correlation, correlation=correlation, traceparent=traceparent)):
-            return _say(await _reply(decoder, answer, seen, bytes(message.body), headers), bus.largest_message)
+        cause = Cause(causation=correlation, correlation=correlation, traceparent=headers.get("traceparent"))
+        with answering(subject, cause) as hop:
+            reply = await _reply(decoder, answer, seen, bytes(message.body), headers)
+            hop.outcome = reply.problem.code if reply.problem else hop.outcome
+            return _say(reply, bus.largest_message)
 
-    subject = command_subject(command, service)
     bus.broker.subscriber(subject, queue=service, max_workers=64, decoder=_as_it_is)(handle)
 
 

@@ -15,6 +15,7 @@ import msgspec
 import nats.errors
 from fast_depends.msgspec import MsgSpecSerializer
 from faststream.nats import NatsBroker
+from faststream.security import SASLPlaintext
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
@@ -24,6 +25,8 @@ from tonetouch_contracts.subjects import command_subject
 from tonetouch_runtime._headers import quicken
 from tonetouch_runtime._telemetry import current_cause, logger, new_traceparent
 from tonetouch_runtime.errors import Misconfigured, Refused, Unavailable
+from tonetouch_runtime.settings import Settings
+from tonetouch_runtime.telemetry.hops import asking
 
 R = TypeVar("R")
 
@@ -59,16 +62,28 @@ class Bus:
         self._leaving = leaving
 
     @classmethod
-    async def connect(cls, url: str, name: str, *, on_closed: Callable[[], None] | None = None) -> "Bus":
+    async def join(cls, settings: Settings, name: str) -> "Bus":
+        """Connect to an installation's bus as the service, or in the role, of this name: it decides what is allowed."""
+        user, password = settings.nats_user.replace("{service}", name), settings.nats_password.get_secret_value()
+        return await cls.connect(settings.nats_url, name, user=user, password=password)
+
+    @classmethod
+    async def connect(
+        cls, url: str, name: str, *, user: str = "", password: str = "", on_closed: Callable[[], None] | None = None
+    ) -> "Bus":
         """Connect and stay: reconnects are unlimited, and waiting for a server that is not up yet is normal.
 
-        Raises Misconfigured for an address that is none, and where the server does not know us.
+        Without a `user` the address says who we are. Raises Misconfigured for an address that is none, and where the
+        server does not know us.
         """
         leaving = asyncio.Event()
         watch = _ConnectionLog(leaving, on_closed or _exit)
         broker = NatsBroker(
             url,
             name=name,
+            # An inbox of our own, so that a server with permissions can keep others from reading our answers.
+            inbox_prefix=f"_INBOX_{name}",
+            security=SASLPlaintext(user, password) if user else None,
             serializer=MsgSpecSerializer(),
             allow_reconnect=True,
             # A FastStream subscriber spins on a closed connection: it must never close by itself.
@@ -136,6 +151,11 @@ class Bus:
         `after` are positions the answer has to include: the other side waits until it has seen them. A request that
         is larger than the bus carries is refused as too_large.
         """
+        subject = command_subject(type(command), service)
+        with asking(subject):
+            return await self._ask(subject, command, after or {}, timeout)
+
+    async def _ask(self, subject: str, command: Command[R], after: Positions, timeout: float) -> Answered[R]:
         reply_type: Any = command.reply_type()
         cause = current_cause()
         headers = {"traceparent": cause.traceparent or new_traceparent()}
@@ -143,7 +163,6 @@ class Bus:
             headers[CORRELATION] = encode_value(cause.correlation)
         if after:
             headers[AFTER] = msgspec.json.encode(after).decode()
-        subject = command_subject(type(command), service)
         body = msgspec.json.encode(command)
         if (size := wire_size(headers, body)) > self.largest_message:
             words = f"The request to {subject} has {size:,} bytes; at most {self.largest_message:,} can be sent."
@@ -217,6 +236,10 @@ class _ConnectionLog:
         logger().info("bus_reconnected")
 
     async def failed(self, error: Exception) -> None:
+        if "permissions violation" in str(error).lower():
+            # Whoever asked only sees that no answer comes: this is where it is said why.
+            logger().error("bus_refused", error=str(error))
+            return
         now = time.monotonic()
         if now - self._last_failure > 10:
             self._last_failure = now

@@ -21,8 +21,9 @@ from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._pulling import FINISHED_WITHIN_SECONDS, HANDLED_WITHIN_SECONDS, Pull, finish
 from tonetouch_runtime._reading import origin_of
 from tonetouch_runtime._recorded import Recorded, read_message
-from tonetouch_runtime._telemetry import Cause, caused_by
+from tonetouch_runtime._telemetry import Cause
 from tonetouch_runtime.errors import NotNow
+from tonetouch_runtime.telemetry.hops import hearing
 
 log = structlog.get_logger()
 
@@ -122,7 +123,7 @@ class Listener:
             try:
                 # Whoever waits between two attempts keeps nobody else from running.
                 async with self._slots, asyncio.timeout(self._longest_seconds):
-                    with caused_by(cause_of(fact)):
+                    with hearing(cause_of(fact), fact, self._name):
                         await handler(fact)
                 return True
             except NotNow as later:

@@ -40,6 +40,7 @@ from tonetouch_runtime._recorded import (
 )
 from tonetouch_runtime._telemetry import current_cause, new_traceparent
 from tonetouch_runtime.errors import Unavailable
+from tonetouch_runtime.telemetry.hops import appending
 
 MAX_BATCH = 1000
 """Messages in one atomic batch: the server's limit."""
@@ -91,6 +92,10 @@ class Log:
         Raises ConflictError where an entity was not as expected, AppendRefusedError where the server will never take
         it, Unavailable where the outcome could not be learned in time, ValueError where an entity is decided twice.
         """
+        with appending(self._stream_name, decisions):
+            return await self._append(decisions)
+
+    async def _append(self, decisions: Sequence[Decision]) -> Positions:
         stream, messages = self._prepare(decisions)
         deadline = time.monotonic() + self._settle_seconds
         while True:
@@ -243,8 +248,8 @@ class Log:
             raise AppendRefusedError(f"{message.subject} has {size:,} bytes; an event has {most:,} at the most")
 
     def _messages(self, decision: Decision) -> list["_Message"]:
-        cause = current_cause()
-        traceparent = cause.traceparent or new_traceparent()
+        cause, running = decision.cause or current_cause(), current_cause()
+        traceparent = cause.traceparent or running.traceparent or new_traceparent()
         prepared = []
         for index, event in enumerate(decision.events):
             if event.entity_id != decision.entity_id:

@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
 
 import msgspec
 
 from tonetouch_contracts.message import Event, Positions, same_positions
 from tonetouch_runtime._recorded import Decision
+from tonetouch_runtime._telemetry import Cause, current_cause
 from tonetouch_runtime.errors import Unavailable
 
 Append = Callable[..., Awaitable[Positions]]
-_Poured = tuple[Event, asyncio.Future[Positions]]
+_Poured = tuple[Event, Cause, asyncio.Future[Positions]]
 
 
 class Pourer:
@@ -24,16 +26,17 @@ class Pourer:
 
     async def pour(self, events: Sequence[Event]) -> Positions:
         """Return when all of them are on the disk. Raises what the append of one of them raised."""
-        loop = asyncio.get_running_loop()
+        loop, cause = asyncio.get_running_loop(), current_cause()
         kept: Positions = {}
         futures = []
         for event in events:
             stream = self._stream_name(type(event))
             future: asyncio.Future[Positions] = loop.create_future()
-            self._waiting.setdefault(stream, []).append((event, future))
+            self._waiting.setdefault(stream, []).append((event, cause, future))
             futures.append(future)
             if stream not in self._running:
-                self._running[stream] = asyncio.create_task(self._drain(stream))
+                # What drains belongs to nobody's story: every fact brings its own.
+                self._running[stream] = asyncio.create_task(self._drain(stream), context=Context())
         for positions in await asyncio.gather(*futures):
             kept = same_positions(kept, positions)
         return kept
@@ -48,8 +51,8 @@ class Pourer:
 
     async def _commit(self, taken: Sequence[_Poured]) -> None:
         decisions = [
-            Decision(entity_id=event.entity_id, events=(event,), expected=None, key=_content_key(event))
-            for event, _ in taken
+            Decision(entity_id=event.entity_id, events=(event,), expected=None, key=_content_key(event), cause=cause)
+            for event, cause, _ in taken
         ]
         try:
             positions = await self._append(*decisions)
@@ -66,7 +69,7 @@ class Pourer:
 
 
 def _resolve(taken: Sequence[_Poured], result: Positions | Exception) -> None:
-    for _, future in taken:
+    for _, _, future in taken:
         if future.done():
             continue
         if isinstance(result, Exception):

@@ -10,6 +10,7 @@ from tonetouch_contracts.manifest import VOCABULARY
 from tonetouch_contracts.message import Event, Positions
 from tonetouch_contracts.vocabulary import UndecodableError, Vocabulary
 from tonetouch_runtime._reading import origin_of
+from tonetouch_runtime._telemetry import Cause
 from tonetouch_runtime.errors import TonetouchError
 
 E = TypeVar("E", bound=Event)
@@ -42,13 +43,15 @@ class Recorded(msgspec.Struct, Generic[E], frozen=True, kw_only=True):
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
     """The events of one entity that were decided together, seeing it at `expected` (0: it was new; None: unchecked).
 
-    `key` makes the events' ids from what was asked, so that asking again appends nothing new.
+    `key` makes the events' ids from what was asked, so that asking again appends nothing new. `cause` is whose they are
+    where it is not what runs while they are appended.
     """
 
     entity_id: str
     events: tuple[Event, ...]
     expected: int | None
     key: str | None = None
+    cause: Cause | None = None
 
 
 class Loaded(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
@@ -69,9 +72,13 @@ class Outcome(msgspec.Struct, Generic[S], frozen=True, kw_only=True):
 class ConflictError(TonetouchError):
     """Somebody else appended to the entity first; nothing of this append was kept."""
 
+    outcome = "conflict"
+
 
 class AppendRefusedError(TonetouchError):
     """The server will not take this append at all (too large, no such stream); nothing of it was kept."""
+
+    outcome = "refused"
 
 
 def read_message(

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any
 
 import msgspec
@@ -45,6 +45,16 @@ def caused_by(cause: Cause) -> Iterator[None]:
             yield
         finally:
             _cause.reset(token)
+
+
+def put_cause(cause: Cause) -> Token[Cause | None]:
+    """The same without the log's lines, for what only sends; undone by `take_cause_back`."""
+    return _cause.set(cause)
+
+
+def take_cause_back(token: Token[Cause | None]) -> None:
+    """The cause is again what it was before `put_cause`."""
+    _cause.reset(token)
 
 
 def configure_logs(service: str, level: str) -> None:

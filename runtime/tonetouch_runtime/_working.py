@@ -13,10 +13,11 @@ from nats.aio.msg import Msg
 
 from tonetouch_contracts.manifest import Consumer
 from tonetouch_runtime._bus import Bus, stop_if_told, told_correlation
+from tonetouch_runtime._clock import stamp
 from tonetouch_runtime._hearing import delay_before
 from tonetouch_runtime._pulling import FINISHED_WITHIN_SECONDS, HANDLED_WITHIN_SECONDS, Pull, finish
-from tonetouch_runtime._telemetry import Cause, caused_by
 from tonetouch_runtime.errors import NotNow
+from tonetouch_runtime.telemetry.hops import working
 
 log = structlog.get_logger()
 
@@ -25,12 +26,17 @@ QUEUE_FULL = 10077
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """One queued step of one entity. `deliveries` counts how often it was handed out, this time included."""
+    """One queued step of one entity. `deliveries` counts how often it was handed out, this time included.
+
+    `traceparent` is the trace it was queued in at `queued_at` (RFC 3339 in UTC).
+    """
 
     step: str
     entity_id: str
     deliveries: int
     correlation: str | None = None
+    traceparent: str | None = None
+    queued_at: str = ""
 
 
 Work = Callable[[Sequence[Task]], Awaitable[None]]
@@ -81,7 +87,7 @@ class Worker:
     async def _do(self, messages: Sequence[Msg]) -> None:
         tasks = [task_of(message) for message in messages]
         try:
-            with caused_by(Cause(correlation=tasks[0].correlation)):
+            with working(self.pull.consumer.name, tasks):
                 async with asyncio.timeout(self._longest_seconds):
                     await self._work(tasks)
         except NotNow as later:
@@ -101,9 +107,12 @@ class Worker:
 def task_of(message: Msg) -> Task:
     """Read a queued message: its subject says all there is to do."""
     *_, step, entity = message.subject.split(".")
+    metadata = message.metadata
     return Task(
         step=step,
         entity_id=entity,
-        deliveries=message.metadata.num_delivered or 1,
+        deliveries=metadata.num_delivered or 1,
         correlation=told_correlation(message.headers),
+        traceparent=(message.headers or {}).get("traceparent"),
+        queued_at=stamp(metadata.timestamp),
     )

@@ -16,7 +16,9 @@ from tonetouch_contracts.message import Problem, ProblemCode
 
 
 class TonetouchError(Exception):
-    """The root of what we raise ourselves."""
+    """The root of what we raise ourselves. `outcome` is what metrics and traces call what ended with it."""
+
+    outcome: str = "failed"
 
 
 class Refused(TonetouchError):
@@ -25,6 +27,7 @@ class Refused(TonetouchError):
     def __init__(self, code: ProblemCode, detail: str, next_step: str = "") -> None:
         super().__init__(detail)
         self.problem = Problem(code=code, detail=detail, next_step=next_step)
+        self.outcome = code
 
     @classmethod
     def because(cls, problem: Problem) -> "Refused":
@@ -35,6 +38,8 @@ class Refused(TonetouchError):
 class NotNow(TonetouchError):
     """What is needed is not there yet; ask again after `seconds`. It does not count as a failed attempt."""
 
+    outcome = "not_yet"
+
     def __init__(self, seconds: float, why: str = "") -> None:
         super().__init__(why or f"not for another {seconds:g} s")
         self.seconds = seconds
@@ -42,6 +47,8 @@ class NotNow(TonetouchError):
 
 class Unavailable(TonetouchError):
     """A part we stand on did not answer within its bound."""
+
+    outcome = "unavailable"
 
 
 class ManifestDiffers(TonetouchError):

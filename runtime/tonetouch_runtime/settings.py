@@ -20,6 +20,11 @@ class Settings(BaseSettings):
 
     data: Path = Field(default=Path(".data"), description="Folder of everything that is kept on this machine.")
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="The bus and the log.")
+    nats_user: str = Field(
+        default="",
+        description="Who this process is to the bus; `{service}` stands for its name. Empty: as the address says.",
+    )
+    nats_password: SecretStr = SecretStr("")
     s3_endpoint: str = Field(default="http://127.0.0.1:8333", description="The object store: any S3.")
     s3_bucket: str = "tonetouch"
     s3_region: str = "us-east-1"
@@ -34,6 +39,13 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8080, ge=0, le=65535)
     health_port: int = Field(default=0, ge=0, le=65535, description="Loopback port of /healthz and /readyz; 0: none.")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    metrics: bool = Field(default=True, description="Whether the health port serves /metrics for Prometheus.")
+    otlp_endpoint: str = Field(
+        default="",
+        pattern="^(https?://.+)?$",
+        description="Where traces are sent, as http://127.0.0.1:4318 (OTLP over HTTP); empty: no traces.",
+    )
+    trace_share: float = Field(default=1.0, ge=0, le=1, description="The share of traces begun here that is sent.")
     default_region: str = Field(default="GB", description="The region of the one user there is until identity exists.")
     explicit_allowed: bool = True
     ingest_workers: int = Field(default=2, ge=1, le=64, description="Analysis processes of one ingest service.")

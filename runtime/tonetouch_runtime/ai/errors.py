@@ -87,6 +87,7 @@ class ProviderFailed(Unavailable):
         self.usage = usage
         self.text = text
         self.request_id = request_id
+        self.outcome = failure
 
     @property
     def may_pass(self) -> bool:
