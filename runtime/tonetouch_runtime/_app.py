@@ -40,6 +40,7 @@ from tonetouch_runtime.ai.composing import connect
 from tonetouch_runtime.errors import Misconfigured, TonetouchError
 from tonetouch_runtime.provisioning import check
 from tonetouch_runtime.settings import Settings
+from tonetouch_runtime.telemetry.switch import turned_on
 
 log = structlog.get_logger()
 
@@ -88,8 +89,9 @@ async def running(app: App, settings: Settings, *, clock: Clock | None = None) -
         databases = _open_databases(app, settings, stack)
         tables = _open_tables(app, databases[0])
         probe = Probe(app.name)
+        stack.enter_context(turned_on(app.name, settings))
         await stack.enter_async_context(serving_health(settings.health_port, probe))
-        bus = await Bus.connect(settings.nats_url, app.name)
+        bus = await Bus.join(settings, app.name)
         stack.push_async_callback(bus.close)
         await _check_manifest(app, bus)
         floor, lot = await _lay_floor(app, settings, clock, bus, databases, tables, stack)

@@ -20,27 +20,33 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from tonetouch_contracts.message import Health
+from tonetouch_contracts.operating import ServiceLag
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._pulling import Pull
 from tonetouch_runtime._tables import Database
 from tonetouch_runtime.errors import Misconfigured
+from tonetouch_runtime.telemetry.scraping import metrics_routes
 
 STALLED_SECONDS = 15.0
 _DATABASE_SECONDS = 3.0
 
 
 class Probe:
-    """What a process says of itself: that it is starting, until there is something to `ask`."""
+    """What a process says of itself: that it is starting, until there is something to `ask`.
+
+    `lag` says how far its parts are, once there is somebody who knows.
+    """
 
     def __init__(self, service: str) -> None:
         self.ask: Callable[[], Awaitable[Health]] | None = None
-        self._service = service
+        self.lag: Callable[[], Awaitable[ServiceLag]] | None = None
+        self.service = service
 
     async def __call__(self) -> Health:
         if self.ask is not None:
             return await self.ask()
-        return Health(service=self._service, ready=False, checks={"bus": "waiting for the bus and its streams"})
+        return Health(service=self.service, ready=False, checks={"bus": "waiting for the bus and its streams"})
 
 
 class HealthCheck:
@@ -103,8 +109,11 @@ async def _database(database: Database) -> str:
 
 
 @contextlib.asynccontextmanager
-async def serving_health(port: int, health: Callable[[], Awaitable[Health]]) -> AsyncIterator[None]:
-    """Serve ``/healthz`` and ``/readyz`` on loopback. Port 0 serves nothing. Raises Misconfigured for a taken port."""
+async def serving_health(port: int, probe: Probe) -> AsyncIterator[None]:
+    """Serve ``/healthz`` and ``/readyz`` on loopback, and ``/metrics`` where something is counted.
+
+    Port 0 serves nothing. Raises Misconfigured for a taken port.
+    """
     if port == 0:
         yield
         return
@@ -113,11 +122,11 @@ async def serving_health(port: int, health: Callable[[], Awaitable[Health]]) -> 
         return JSONResponse({"status": "ok"})
 
     async def ready(_: Request) -> JSONResponse:
-        said = await health()
+        said = await probe()
         return JSONResponse({"ready": said.ready, "checks": said.checks}, status_code=200 if said.ready else 503)
 
     listening = listen_on("127.0.0.1", port, "TONETOUCH_HEALTH_PORT")
-    app = Starlette(routes=[Route("/healthz", alive), Route("/readyz", ready)])
+    app = Starlette(routes=[Route("/healthz", alive), Route("/readyz", ready), *metrics_routes(probe)])
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
     serving = asyncio.create_task(server._serve([listening]))

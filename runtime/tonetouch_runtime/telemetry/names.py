@@ -68,8 +68,7 @@ IN_HAND = _read("part_in_hand_events", "What a part was given and has not finish
 STUCK = _read("part_stuck", "1 where a part is stalled, paused or broken.", "part", "kind", "stream", "state")
 PARKED = _read("parked_events", "Events that are parked, or wait behind one that is.", "part", "kind", "stream")
 PARKED_SECONDS = _read("parked_oldest_seconds", "Age of the oldest parked event.", "part", "kind", "stream")
-CONNECTED = _read("bus_connected", "1 while there is a connection to the bus.")
-RECONNECTS = _counted("bus_reconnects", "How often the connection to the bus was lost and found again.")
+
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
 """All of them, in the order above."""
 
