@@ -12,12 +12,14 @@ from nats.js.api import (
     DeliverPolicy,
     DiscardPolicy,
     PersistMode,
+    RePublish,
     RetentionPolicy,
     StorageType,
     StreamConfig,
 )
 
 from tonetouch_contracts.manifest import LEASES, Consumer, Leases, Stream, WorkQueue
+from tonetouch_contracts.subjects import announced
 from tonetouch_runtime.errors import ManifestDiffers
 
 _NANO = 1_000_000_000
@@ -38,6 +40,8 @@ def truth_config(stream: Stream, replicas: int = 1) -> StreamConfig:
         allow_direct=True,
         duplicate_window=120.0,
         num_replicas=replicas,
+        # Only headers: who wants the event gets it from the log, where it does not get lost.
+        republish=RePublish(src=">", dest=announced(">"), headers_only=True),
         metadata={"owner": stream.owner},
     )
 
@@ -137,22 +141,34 @@ async def check(
     leases: Sequence[Leases] = LEASES,
 ) -> None:
     """Raise ManifestDiffers, with one clear sentence, where the server is not what the manifest declares."""
-    for config in [*map(truth_config, streams), *map(queue_config, queues), *map(leases_config, leases)]:
-        found = await _stream(jetstream, str(config.name))
-        _refuse(f"stream {config.name}", ["it does not exist"] if found is None else _differences(config, found))
-    for consumer in consumers:
-        found_consumer = await _consumer(jetstream, consumer)
-        wanted = consumer_config(consumer)
-        missing = ["it does not exist"] if found_consumer is None else _consumer_differences(wanted, found_consumer)
-        _refuse(f"consumer {consumer.name} on {consumer.stream}", missing)
-
-
-def _refuse(what: str, differences: Sequence[str]) -> None:
-    if differences:
+    if found := await drift(jetstream, streams, queues, consumers, leases=leases):
+        what, how = found[0]
         raise ManifestDiffers(
-            f"The {what} differs from the manifest: {'; '.join(differences)}. Run `tonetouch provision` to apply it."
+            f"The {what} differs from the manifest: {'; '.join(how)}. Run `tonetouch provision` to apply it."
         )
 
+
+async def drift(
+    jetstream: JetStreamContext,
+    streams: Sequence[Stream],
+    queues: Sequence[WorkQueue],
+    consumers: Sequence[Consumer],
+    *,
+    leases: Sequence[Leases] = LEASES,
+) -> list[tuple[str, list[str]]]:
+    """Everything in which the server is not what the manifest declares: what it is, and how it differs."""
+    compared = []
+    for config in [*map(truth_config, streams), *map(queue_config, queues), *map(leases_config, leases)]:
+        found = await _stream(jetstream, str(config.name))
+        compared.append((f"stream {config.name}", [_MISSING] if found is None else _differences(config, found)))
+    for consumer in consumers:
+        made = await _consumer(jetstream, consumer)
+        how = [_MISSING] if made is None else _consumer_differences(consumer_config(consumer), made)
+        compared.append((f"consumer {consumer.name} on {consumer.stream}", how))
+    return [(what, how) for what, how in compared if how]
+
+
+_MISSING = "it does not exist"
 
 _STREAM_FIELDS = (
     "storage",
@@ -167,6 +183,7 @@ _STREAM_FIELDS = (
     "discard_new_per_subject",
     "allow_msg_ttl",
     "max_age",
+    "republish",
 )
 _CONSUMER_FIELDS = ("ack_policy", "ack_wait", "max_deliver", "max_ack_pending", "deliver_policy")
 # What the server fills in where we say nothing.

@@ -1,9 +1,10 @@
 """The commands `tonetouch events ...`: the log as an operator sees it, and what an operator does about it.
 
-Each module of this package is one family of commands and puts them onto `events`: it imports `events` from `_root`,
-and is imported here.
+Each module below is one family of commands and puts them onto `events`: it imports `events` from `_root`, and is
+imported here.
 """
 
+from tonetouch_deploy.events import streams, tailing
 from tonetouch_deploy.events._root import events
 
-__all__ = ["events"]
+__all__ = ["events", "streams", "tailing"]

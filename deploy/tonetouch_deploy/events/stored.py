@@ -13,7 +13,7 @@ _EMPTY: Mapping[str, str] = {}
 
 
 class Stored(msgspec.Struct, frozen=True, kw_only=True):
-    """A message of a stream. `stored_at` is the server's clock (RFC 3339, UTC); `envelope` is none where it has none."""
+    """A message of a stream. `stored_at` is by the server's clock, RFC 3339; `envelope` none where it has none."""
 
     stream: str
     sequence: int
