@@ -28,6 +28,7 @@ from tonetouch_runtime.ai.streaming import Live, whole
 from tonetouch_runtime.ai.tasks import AnyRequest
 from tonetouch_runtime.ai.upstream import Upstream, Way
 from tonetouch_runtime.errors import TonetouchError, Unavailable
+from tonetouch_runtime.telemetry.models import answered
 
 FIRST_LOOK_SECONDS = 0.02
 LONGEST_WAIT_SECONDS = 0.5
@@ -93,7 +94,10 @@ class Calls:
         if joined:
             rows = (self._joined(ask, flight, departed.began, departed.at) for ask, flight in joined)
             await self._log.pour(*rows)
-        return [_seen_by(flight.landing.result(), leads) for _, flight, leads in boarded]
+        landed = [_seen_by(flight.landing.result(), leads) for _, flight, leads in boarded]
+        for (ask, _, _), one in zip(boarded, landed, strict=True):
+            answered(ask.job.type, ask.job.feature, one.cache)
+        return landed
 
     def _board(self, ask: Ask) -> tuple[Flight, bool]:
         """The flight that answers a question, and whether it was made for it."""

@@ -29,6 +29,7 @@ from tonetouch_runtime.ai.streaming import Live
 from tonetouch_runtime.ai.tasks import AITask, AnyRequest, Chat, Embeddings, Speech
 from tonetouch_runtime.ai.usage import Usage
 from tonetouch_runtime.errors import TonetouchError
+from tonetouch_runtime.telemetry.models import calling
 
 WORTH_TELLING_MS = 20.0
 """A wait that is longer stands in the log as `job.throttled`."""
@@ -324,6 +325,12 @@ class Turn:
 
     async def call(self, live: Live | None) -> Given:
         """Make the call; with `live` the pieces go there as they come. Raises as `Provider.call` does."""
+        with calling(self._way.target, self._about) as hop:
+            given = await self._call(live)
+            hop.answered(given.reply, waited_ms=given.queue_ms, first_piece_ms=given.first_token_ms)
+            return given
+
+    async def _call(self, live: Live | None) -> Given:
         began = time.perf_counter()
         provider, target = self._way.provider, self._way.target
         if live is None or not isinstance(self._request, Chat | Speech):

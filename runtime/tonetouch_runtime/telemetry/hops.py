@@ -52,7 +52,7 @@ class Hop:
     __slots__ = ("_began", "_cause", "_inside", "_kind", "_labels", "_links", "_metric", "_name", "outcome", "span")
 
     def __init__(
-        self, name: str, kind: Kind, cause: Cause, *, metric: Metric, labels: Labels, links: Sequence[str] = ()
+        self, name: str, kind: Kind, cause: Cause, *, metric: Metric | None, labels: Labels, links: Sequence[str] = ()
     ) -> None:
         self._name = name
         self._kind = kind
@@ -91,7 +91,7 @@ class Hop:
             self._inside.__exit__(None, None, None)
         if error is not None:
             self.outcome = outcome_of(error)
-        if switch.counts:
+        if switch.counts and self._metric:
             switch.counts.time(self._metric, (*self._labels, self.outcome), seconds)
         if self.span is not None and switch.tracer:
             switch.tracer.end(self.span, None if self.outcome in _EXPECTED else self.outcome)

@@ -1,7 +1,7 @@
 """One id from the client's request to the last event it causes.
 
 `X-Request-Id` is taken over where it is a plain word, else made; it is in the answer, in every log line, and the
-correlation of whatever is asked and appended on behalf of the request. A W3C `traceparent` is carried on as it is.
+correlation of whatever is asked and appended on behalf of the request. A W3C `traceparent` is the trace it belongs to.
 """
 
 import re
@@ -10,7 +10,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tonetouch_runtime import SystemClock
-from tonetouch_runtime._telemetry import Cause, caused_by, new_traceparent
+from tonetouch_runtime._telemetry import Cause
+from tonetouch_runtime.telemetry.requests import serving_request
 
 HEADER = "X-Request-Id"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
@@ -29,15 +30,16 @@ class Tracing:
             return
         headers = Headers(scope=scope)
         request_id = _plain(headers.get(HEADER), _REQUEST_ID) or SystemClock().new_id()
-        trace = _plain(headers.get("traceparent"), _TRACEPARENT) or new_traceparent()
+        trace = _plain(headers.get("traceparent"), _TRACEPARENT)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 MutableHeaders(scope=message)[HEADER] = request_id
+                hop.began_to_answer(message["status"])
             await send(message)
 
         scope["request_id"] = request_id
-        with caused_by(Cause(correlation=request_id, traceparent=trace)):
+        with serving_request(scope, Cause(correlation=request_id, traceparent=trace)) as hop:
             await self._app(scope, receive, send_with_id)
 
 
