@@ -13,6 +13,7 @@ import pytest
 
 from tests.deploy.standin import TOKEN
 from tests.deploy.waiting import is_gone, until
+from tests.ports import stay_off_the_usual_ports
 from tonetouch_deploy.composing import SERVICES
 from tonetouch_deploy.run_record import RunRecord, last_run_record
 
@@ -66,6 +67,7 @@ def _launch(tmp_path: Path) -> Iterator[Launch]:
         (package / "__init__.py").touch()
         (package / "__main__.py").write_text(SERVICE.format(name=package.name))
     started: list[Up] = []
+    stay_off_the_usual_ports(tmp_path / "the data")
 
     def launch(*arguments: str, **variables: str) -> Up:
         environment = os.environ | {

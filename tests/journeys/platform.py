@@ -13,6 +13,8 @@ from typing import Any, BinaryIO
 import httpx
 import msgspec
 
+from tests.ports import stay_off_the_usual_ports
+
 START_SECONDS = 180.0
 STOP_SECONDS = 120.0
 SERVICES = ("ai-ledger", "catalog", "recommend", "agents", "ingest", "gateway")
@@ -122,9 +124,8 @@ class Platform:
 @contextlib.contextmanager
 def running_platform(data: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Iterator[Platform]:
     """``tonetouch up`` on a data folder with these settings, stopped in order at the end of the block."""
-    data.mkdir(parents=True, exist_ok=True)
+    stay_off_the_usual_ports(data)
     output = data.parent / f"{data.name}.out"
-    (data / "run.json").unlink(missing_ok=True)
     environment = {**os.environ, **(settings or {}), "TONETOUCH_DATA": str(data)}
     command = [sys.executable, "-m", "tonetouch_deploy.commands", "up", *arguments]
     with output.open("ab") as out:
@@ -153,7 +154,8 @@ def _wait_until_ready(data: Path, process: subprocess.Popen[bytes], output: Path
         assert process.poll() is None, output.read_text(errors="replace")[-3000:]
         with contextlib.suppress(FileNotFoundError, KeyError, httpx.HTTPError, msgspec.DecodeError):
             record = msgspec.json.decode((data / "run.json").read_bytes())
-            if httpx.get(f"{record['api_url']}/readyz", timeout=5.0).status_code == 200:
+            # The record of the last run names nothing that runs.
+            if record["pids"]["gateway"] and httpx.get(f"{record['api_url']}/readyz", timeout=5.0).status_code == 200:
                 return
         time.sleep(0.2)
     raise AssertionError(f"not ready after {START_SECONDS} s: {output.read_text(errors='replace')[-3000:]}")
