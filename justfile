@@ -36,10 +36,10 @@ ai-check:
 clean:
     @tonetouch clean
 
-# Run every fast test; arguments go to pytest.
+# Run every fast test, on up to four cores at once; arguments go to pytest.
 [group('test')]
 test *ARGS:
-    @pytest "$@"
+    @pytest -n auto --maxprocesses 4 "$@"
 
 # Run the long tests.
 [group('test')]

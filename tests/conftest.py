@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.cloud.fixtures import _cloud, _cloud_simulator  # noqa: F401
+from tests.scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401
 from tests.servers import NatsServer, ObjectStoreServer, nats_server, object_store
 from tonetouch_runtime import Settings
 
