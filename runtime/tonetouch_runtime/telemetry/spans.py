@@ -99,7 +99,7 @@ def parsed(traceparent: str) -> tuple[int, int, bool] | None:
     """Trace id, span id and whether it is sampled; None where it is no W3C traceparent of version 00."""
     try:
         version, trace, span, flags = traceparent.split("-")
-        if version != "00" or len(trace) != 32 or len(span) != 16:
+        if version != "00" or (len(trace), len(span), len(flags)) != (32, 16, 2):
             return None
         found = int(trace, 16), int(span, 16), bool(int(flags, 16) & 1)
     except ValueError:
