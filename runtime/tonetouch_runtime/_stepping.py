@@ -28,32 +28,33 @@ def stepping(service: str, nouns: Nouns, log: Log) -> Callable[[StepThrough], Aw
                 continue
             if stream not in histories:
                 histories[stream] = await log.messages(stream, command.entity_id)
-            if (stepped := _stepped(noun, stream, histories[stream], command, log)) is not None:
-                found.append(stepped)
+            if _is_concerned(noun, histories[stream], log):
+                found.append(_stepped(noun, stream, histories[stream], command, log))
         return Stepped(service=service, nouns=tuple(found))
 
     return step_through
 
 
-def _stepped(
-    noun: type[State], stream: str, history: Sequence[Msg], command: StepThrough, log: Log
-) -> SteppedNoun | None:
-    state = initial = noun()
-    before, steps, next_after = _fields(state), list[Step](), None
-    for message in history:
-        sequence = origin_of(message)[1]
-        if len(steps) == command.limit:
-            next_after = steps[-1].sequence
-            break
-        after, note = _evolved(state, message, log)
-        if sequence <= command.after:
-            before = _fields(after)
-        else:
-            changed = _changes(state, after)
-            steps.append(Step(sequence=sequence, wire_name=_wire_name(message), changed=changed, note=note))
-        state = after
-    if state == initial:
-        return None
+def _is_concerned(noun: type[State], history: Sequence[Msg], log: Log) -> bool:
+    initial = noun()
+    return any(_evolved(initial, message, log)[0] != initial for message in history)
+
+
+def _stepped(noun: type[State], stream: str, history: Sequence[Msg], command: StepThrough, log: Log) -> SteppedNoun:
+    past = [message for message in history if origin_of(message)[1] <= command.after]
+    state = noun()
+    for message in past:
+        state, _ = _evolved(state, message, log)
+    before = fields = _fields(state)
+    ahead, steps = history[len(past) :], list[Step]()
+    for message in ahead[: command.limit]:
+        evolved, note = _evolved(state, message, log)
+        after = fields if evolved is state else _fields(evolved)
+        changed = {name: value for name, value in after.items() if fields[name] != value}
+        step = Step(sequence=origin_of(message)[1], wire_name=_wire_name(message), changed=changed, note=note)
+        steps.append(step)
+        state, fields = evolved, after
+    next_after = steps[-1].sequence if steps and len(steps) < len(ahead) else None
     return SteppedNoun(noun=noun.__name__, stream=stream, before=before, steps=tuple(steps), next_after=next_after)
 
 
@@ -62,13 +63,6 @@ def _evolved(state: State, message: Msg, log: Log) -> tuple[State, str]:
         return state.evolve(log.read(message).event), ""
     except UndecodableError as error:
         return state, str(error)
-
-
-def _changes(before: State, after: State) -> dict[str, Any]:
-    if after is before:
-        return {}
-    was = _fields(before)
-    return {name: value for name, value in _fields(after).items() if was[name] != value}
 
 
 _plain = partial(msgspec.to_builtins, str_keys=True, order="deterministic", enc_hook=str)

@@ -46,6 +46,15 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
         return self
 
 
+class Refusals(msgspec.Struct, frozen=True, kw_only=True):
+    """A noun that an upload does not concern."""
+
+    count: int = 0
+
+    def evolve(self, event: Event) -> "Refusals":
+        return Refusals(count=self.count + 1) if isinstance(event, TrackRejected) else self
+
+
 class Bystander(msgspec.Struct, frozen=True, kw_only=True):
     """A noun that nothing of this concerns."""
 
@@ -61,11 +70,17 @@ async def _bus(fresh_nats_url: str) -> AsyncIterator[Bus]:
     await bus.close()
 
 
-@pytest.fixture(name="steps")
-async def _steps(bus: Bus) -> Steps:
-    """A service with two nouns, after three events of one entity."""
+@pytest.fixture(name="log")
+async def _log(bus: Bus) -> Log:
+    """Three events of one entity."""
     log = Log(bus, SystemClock(), service="test", settle_seconds=20.0)
     await log.append(Decision(entity_id="t", events=EVENTS, expected=0))
+    return log
+
+
+@pytest.fixture(name="steps")
+def _steps(log: Log) -> Steps:
+    """A service with two nouns."""
     return stepping("cases", {Case: "CATALOG", Bystander: "CATALOG"}, log)
 
 
@@ -103,3 +118,10 @@ async def test_an_event_that_cannot_be_read_is_a_step_with_a_note(steps: Steps, 
 async def test_what_nobody_heard_of_is_nothing(steps: Steps) -> None:
     """No nouns, and no error: another service may know it."""
     assert (await steps(StepThrough(entity_id="nobody"))).nouns == ()
+
+
+async def test_a_noun_whose_story_begins_late_is_told_from_the_first_event(log: Log) -> None:
+    """A part without a change is told too, or else nobody would ask for the next one."""
+    late = stepping("cases", {Refusals: "CATALOG"}, log)
+    [noun] = (await late(StepThrough(entity_id="t", limit=1))).nouns
+    assert ([step.changed for step in noun.steps], noun.next_after) == ([{}], 1)
