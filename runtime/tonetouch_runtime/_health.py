@@ -23,6 +23,7 @@ from tonetouch_contracts.message import Health
 from tonetouch_contracts.operating import ServiceLag
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._keeping import Keeper
+from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._pulling import Pull
 from tonetouch_runtime._tables import Database
 from tonetouch_runtime.errors import Misconfigured
@@ -59,12 +60,14 @@ class HealthCheck:
         keepers: Mapping[str, Keeper],
         pulls: Sequence[Pull],
         databases: Sequence[Database],
+        lot: Lot | None = None,
     ) -> None:
         self._service = service
         self._bus = bus
         self._keepers = keepers
         self._pulls = pulls
         self._databases = databases
+        self._lot = lot
         self._progress: dict[str, tuple[int, float]] = {}
 
     async def __call__(self) -> Health:
@@ -74,7 +77,8 @@ class HealthCheck:
         for stream, keeper in self._keepers.items():
             checks[f"keeps {stream}"] = await self._keeper(stream, keeper)
         for pull in self._pulls:
-            checks[pull.consumer.name] = pull.problem or "ok"
+            checks[pull.consumer.name] = pull.problem or ("ok" if pull.gate.is_open else "ok, paused")
+        checks["parked"] = await self._parked()
         ready = all(said == "ok" or said.startswith("ok,") for said in checks.values())
         return Health(service=self._service, ready=ready, checks=checks)
 
@@ -88,6 +92,8 @@ class HealthCheck:
             head = (await self._bus.jetstream.stream_info(stream, subjects_filter=None)).state.last_seq
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             return f"the stream does not answer ({type(error).__name__})"
+        if keeper.still and keeper.still == keeper.parts.keys():
+            return "ok, paused"
         position, now = keeper.position, time.monotonic()
         before, since = self._progress.get(stream, (-1, now))
         if position != before or position >= head:
@@ -97,6 +103,19 @@ class HealthCheck:
         return (
             "ok, catching up" if stalled < STALLED_SECONDS else f"stalled at {position} of {head} for {stalled:.0f} s"
         )
+
+    async def _parked(self) -> str:
+        """A parked event holds up its own entity and nobody else: somebody should look, and the service is ready."""
+        if self._lot is None:
+            return "ok"
+        try:
+            ages = await asyncio.to_thread(self._lot.ages)
+        except Exception as error:
+            return f"cannot be read ({type(error).__name__})"
+        if not ages:
+            return "ok"
+        many, oldest = sum(many for many, _ in ages.values()), max(age for _, age in ages.values())
+        return f"ok, {many} parked, the oldest for {oldest.total_seconds():.0f} s ({', '.join(sorted(ages))})"
 
 
 async def _database(database: Database) -> str:

@@ -6,9 +6,10 @@ An event that fails for good is parked before it is acknowledged.
 
 import asyncio
 import contextlib
+import functools
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from nats.aio.msg import Msg
@@ -27,7 +28,10 @@ from tonetouch_runtime.telemetry.hops import hearing
 
 log = structlog.get_logger()
 
+R = TypeVar("R")
+
 Hear = Callable[[Recorded[Any]], Awaitable[None]]
+Step = Callable[[], Awaitable[None]]
 
 ATTEMPTS = 8
 FIRST_DELAY_SECONDS = 0.2
@@ -56,7 +60,7 @@ class Listener:
         self.pull = Pull(bus, consumer, in_order=True)
         self._handlers = handlers
         self._lot = lot
-        self._lanes: dict[str, deque[Msg]] = {}
+        self._lanes: dict[str, deque[Step]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._slots = asyncio.Semaphore(parallel)
         self._longest_seconds = longest_seconds
@@ -69,19 +73,67 @@ class Listener:
             while True:
                 stop_if_told()
                 for message in await self.pull.fetch(64):
-                    self._line_up(message)
+                    self._line_up(message.subject.rpartition(".")[2], functools.partial(self._handle, message))
         finally:
             self._stopping.set()
             await finish(self._tasks, FINISHED_WITHIN_SECONDS)
             await self.pull.stop()
 
-    def _line_up(self, message: Msg) -> None:
-        entity = message.subject.rpartition(".")[2]
+    @property
+    def handlers(self) -> Mapping[type[Event], Hear]:
+        """What runs for which type of event."""
+        return self._handlers
+
+    async def in_turn(self, entity: str, step: Callable[[], Awaitable[R]]) -> R:
+        """Do something about an entity when none of its events is being handled. Raises what it raises.
+
+        Raises NotNow where the process stops before its turn comes. Whoever no longer waits takes its turn away.
+        """
+        done: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+
+        async def take_turn() -> None:
+            if done.done():
+                return
+            try:
+                result = await step()
+            except asyncio.CancelledError:
+                raise
+            except BaseException as error:
+                if not done.done():
+                    done.set_exception(error)
+            else:
+                if not done.done():
+                    done.set_result(result)
+
+        self._line_up(entity, take_turn)
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        first: set[asyncio.Future[Any]] = {done, stopping}
+        try:
+            await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
+            if not done.done():
+                raise NotNow(1.0, f"{self._name} stops")
+            return await done
+        finally:
+            stopping.cancel()
+            done.cancel()
+
+    async def handle_again(self, fact: Recorded[Event]) -> None:
+        """Run the handler of an event that was handled or parked before, once; the caller has the entity's turn.
+
+        Raises what it raises. An event that nobody hears is done.
+        """
+        handler = self._handlers.get(type(fact.event))
+        if handler is not None:
+            async with self._slots, asyncio.timeout(self._longest_seconds):
+                with hearing(cause_of(fact), fact, self._name, is_replay=True):
+                    await handler(fact)
+
+    def _line_up(self, entity: str, step: Step) -> None:
         lane = self._lanes.get(entity)
         if lane is not None:
-            lane.append(message)
+            lane.append(step)
             return
-        self._lanes[entity] = deque([message])
+        self._lanes[entity] = deque([step])
         task = asyncio.create_task(self._run_lane(entity))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -90,7 +142,7 @@ class Listener:
         lane = self._lanes[entity]
         while lane and not self._stopping.is_set():
             try:
-                await self._handle(lane[0])
+                await lane[0]()
             except Exception as error:
                 # Our own tables, not the event: what cannot be parked is not acknowledged, and nothing overtakes it.
                 log.exception("event_kept_waiting", consumer=self._name, entity_id=entity, error=repr(error))
@@ -101,6 +153,8 @@ class Listener:
 
     async def _handle(self, message: Msg) -> None:
         """Come to an end with a message and acknowledge it; a process that stops leaves it to the next one."""
+        if not await self._may_pass():
+            return
         try:
             fact = read_message(message)
         except UndecodableError as error:
@@ -119,7 +173,7 @@ class Listener:
         if await asyncio.to_thread(self._lot.holds, self._name, fact):
             return True
         attempt = 1
-        while not self._stopping.is_set():
+        while await self._may_pass():
             try:
                 # Whoever waits between two attempts keeps nobody else from running.
                 async with self._slots, asyncio.timeout(self._longest_seconds):
@@ -136,6 +190,17 @@ class Listener:
                 attempt += 1
                 await self._rest(delay_before(attempt))
         return False
+
+    async def _may_pass(self) -> bool:
+        """Wait while this part is paused. False where the process stops before it goes on."""
+        if not self.pull.gate.is_open:
+            waits = {asyncio.ensure_future(self.pull.gate.passed()), asyncio.ensure_future(self._stopping.wait())}
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+        return not self._stopping.is_set()
 
     async def _rest(self, seconds: float) -> None:
         """Wait, but not beyond the end of the process."""

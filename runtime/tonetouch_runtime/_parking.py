@@ -1,79 +1,231 @@
 """Parked events: what could not be handled, and what waits behind it, entity by entity.
 
 A broken event holds up its own entity and nobody else. It is written here *before* it is acknowledged, so that it can
-be looked at and redriven in order once the cause is mended.
+be looked at, redriven in order once the cause is mended, or skipped for a reason. The table is what counts, not what
+one process remembers: replicas share it.
 """
 
 import threading
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import Any
 
+import msgspec
 import structlog
-from sqlalchemy import delete, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    MetaData,
+    String,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+    tuple_,
+    update,
+)
 
 from tonetouch_contracts.message import Event
-from tonetouch_runtime._clock import Clock, stamp
+from tonetouch_contracts.operating import ParkedEvent
+from tonetouch_runtime._clock import Clock, moment, stamp
 from tonetouch_runtime._recorded import Recorded
 from tonetouch_runtime._tables import Database, insert_into, parked
 
 log = structlog.get_logger()
+
+skipped = Table(
+    "skipped",
+    MetaData(),
+    Column("listener", String(120), primary_key=True),
+    Column("stream", String(60), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True),
+    Column("skipped_at", String(40), nullable=False),
+    Column("operator", String(120), nullable=False),
+    Column("reason", Text, nullable=False),
+)
+"""Events an operator has passed over for one part: left out there for ever, in a rebuild too."""
+
+
+class Entity(msgspec.Struct, frozen=True):
+    """One entity that is parked for one part, and the stream and sequence of its first event."""
+
+    part: str
+    entity_id: str
+    stream: str
+    sequence: int
 
 
 class Lot:
     """The parked events of one service, in its `state` database. Called from threads."""
 
     def __init__(self, state: Database, clock: Clock) -> None:
-        self._state = state
+        self._engine = state.engine.execution_options(is_writing=True)
+        self._reading = state.engine
         self._clock = clock
         self._lock = threading.Lock()
-        state.create(parked)
-        with state.engine.connect() as connection:
-            held = connection.execute(select(parked.c.listener, parked.c.entity_id))
-            self._held = {(listener, entity) for listener, entity in held}
+        state.create(parked, skipped)
+        with self._reading.connect() as connection:
+            self._any_skipped = connection.execute(select(skipped.c.sequence).limit(1)).first() is not None
 
     def park(self, listener: str, fact: Recorded[Event], error: str, *, attempts: int) -> None:
         """Keep an event that failed for good; from now on later events of its entity wait behind it."""
-        self._keep(listener, fact.stream, fact.sequence, fact.event.entity_id, fact.event.wire_name(), error, attempts)
+        self._keep(_row(listener, fact, error, attempts))
 
     def park_unreadable(self, listener: str, stream: str, sequence: int, subject: str, error: str) -> None:
         """Keep a message that cannot be decoded; its subject still says which entity it is of."""
+        if self._is_skipped(listener, stream, sequence):
+            return
         wire_name, _, entity = subject.rpartition(".")
-        self._keep(listener, stream, sequence, entity, wire_name, error, 1)
+        row = {"listener": listener, "stream": stream, "sequence": sequence, "entity_id": entity}
+        self._keep({**row, "wire_name": wire_name, "error": error, "attempts": 1})
 
-    def holds_any(self, listener: str) -> bool:
-        """Whether any entity is parked for this listener."""
-        # A copy: another thread may park something meanwhile.
-        return any(name == listener for name, _ in tuple(self._held))
+    def held(self, listeners: Sequence[str]) -> frozenset[tuple[str, str]]:
+        """The entities that are parked for these listeners, as pairs of listener and entity."""
+        found = select(parked.c.listener, parked.c.entity_id).where(parked.c.listener.in_(listeners)).distinct()
+        with self._reading.connect() as connection:
+            return frozenset((row.listener, row.entity_id) for row in connection.execute(found))
 
     def holds(self, listener: str, fact: Recorded[Event]) -> bool:
-        """Whether the entity is parked for this listener. If so the event is parked behind what is there."""
-        event = fact.event
-        if (listener, event.entity_id) not in self._held:
-            return False
-        self._keep(listener, fact.stream, fact.sequence, event.entity_id, event.wire_name(), None, 0)
+        """Whether the event is not to be handled now: it was skipped, or its entity is parked.
+
+        In the second case the event is parked behind what is there.
+        """
+        with self._lock, self._engine.begin() as connection:
+            # Locked until the end of the transaction: a redrive of the last of them would forget about this one.
+            if not connection.execute(_of_entity(listener, fact.event.entity_id).with_for_update()).first():
+                return self._is_skipped(listener, fact.stream, fact.sequence)
+            self._insert(connection, _row(listener, fact, None, 0))
         return True
+
+    def skips(self, listener: str, stream: str) -> frozenset[int]:
+        """The sequences that an operator has passed over for a listener: a rebuild leaves them out too."""
+        if not self._any_skipped:
+            return frozenset()
+        mine = (skipped.c.listener == _declared(listener)) & (skipped.c.stream == stream)
+        with self._reading.connect() as connection:
+            return frozenset(connection.execute(select(skipped.c.sequence).where(mine)).scalars())
 
     def forget(self, listener: str, stream: str) -> None:
         """Drop what a listener has parked of a stream: it begins anew."""
-        with self._lock, self._state.engine.begin() as connection:
-            if any(name == listener for name, _ in self._held):
-                connection.execute(delete(parked).where(parked.c.listener == listener).where(parked.c.stream == stream))
-                left = connection.execute(select(parked.c.listener, parked.c.entity_id))
-                self._held = {(name, entity) for name, entity in left}
+        with self._lock, self._engine.begin() as connection:
+            connection.execute(delete(parked).where(parked.c.listener == listener).where(parked.c.stream == stream))
 
-    def _keep(
-        self, listener: str, stream: str, sequence: int, entity: str, wire_name: str, error: str | None, attempts: int
-    ) -> None:
-        row = {
-            "listener": listener,
-            "stream": stream,
-            "sequence": sequence,
-            "entity_id": entity,
-            "wire_name": wire_name,
-            "error": error,
-            "attempts": attempts,
-            "parked_at": stamp(self._clock.now()),
-        }
-        with self._lock:
-            with self._state.engine.begin() as connection:
-                connection.execute(insert_into(connection, parked).on_conflict_do_nothing(), row)
-            self._held.add((listener, entity))
-        log.error("event_parked", listener=listener, stream=stream, sequence=sequence, wire_name=wire_name, error=error)
+    def listed(
+        self,
+        *,
+        part: str | None = None,
+        entity_id: str | None = None,
+        only_broken: bool = False,
+        after: tuple[Any, ...] | None = None,
+        limit: int = 100,
+    ) -> list[ParkedEvent]:
+        """Parked events, the oldest first, `after` the key of one (when, part, stream, sequence)."""
+        key = (parked.c.parked_at, parked.c.listener, parked.c.stream, parked.c.sequence)
+        wanted = select(parked).order_by(*key).limit(limit)
+        wanted = wanted.where(parked.c.listener == part) if part is not None else wanted
+        wanted = wanted.where(parked.c.entity_id == entity_id) if entity_id is not None else wanted
+        wanted = wanted.where(parked.c.error.is_not(None)) if only_broken else wanted
+        wanted = wanted.where(tuple_(*key) > tuple_(*after)) if after is not None else wanted
+        return self._found(wanted)
+
+    def at(self, stream: str, sequence: int, part: str | None = None) -> list[ParkedEvent]:
+        """The parked event at this place, once for each part that has parked it."""
+        wanted = select(parked).where(parked.c.stream == stream).where(parked.c.sequence == sequence)
+        return self._found(wanted if part is None else wanted.where(parked.c.listener == part))
+
+    def entities(self, part: str | None, entity_id: str | None) -> list[Entity]:
+        """The entities that are parked, the one that waits longest first."""
+        key = (parked.c.listener, parked.c.entity_id, parked.c.stream)
+        wanted = select(*key, func.min(parked.c.sequence).label("sequence")).group_by(*key)
+        wanted = wanted.where(parked.c.listener == part) if part is not None else wanted
+        wanted = wanted.where(parked.c.entity_id == entity_id) if entity_id is not None else wanted
+        with self._reading.connect() as connection:
+            found = connection.execute(wanted.order_by(func.min(parked.c.parked_at))).all()
+        return [Entity(row.listener, row.entity_id, row.stream, row.sequence) for row in found]
+
+    def of(self, entity: Entity) -> list[ParkedEvent]:
+        """All that is parked of an entity on its stream, in order."""
+        wanted = select(parked).where(parked.c.listener == entity.part).where(parked.c.entity_id == entity.entity_id)
+        return self._found(wanted.where(parked.c.stream == entity.stream).order_by(parked.c.sequence))
+
+    def release(self, event: ParkedEvent) -> None:
+        """It was handled after all. With the last of its entity, later events are handled as they come."""
+        with self._lock, self._engine.begin() as connection:
+            connection.execute(delete(parked).where(_is(event)))
+
+    def fail_again(self, event: ParkedEvent, error: str) -> None:
+        """It failed once more, of this error."""
+        now = update(parked).where(_is(event)).values(error=error, attempts=parked.c.attempts + 1)
+        with self._lock, self._engine.begin() as connection:
+            connection.execute(now)
+
+    def skip(self, event: ParkedEvent, operator: str, reason: str) -> None:
+        """Pass over a parked event for good."""
+        row = {"listener": _declared(event.part), "stream": event.stream, "sequence": event.sequence}
+        row |= {"skipped_at": stamp(self._clock.now()), "operator": operator, "reason": reason}
+        with self._lock, self._engine.begin() as connection:
+            connection.execute(insert_into(connection, skipped).on_conflict_do_nothing(), row)
+            connection.execute(delete(parked).where(_is(event)))
+        self._any_skipped = True
+
+    def ages(self) -> dict[str, tuple[int, timedelta]]:
+        """How many events each part has parked, and since when the oldest of them is."""
+        counted = select(parked.c.listener, func.count().label("many"), func.min(parked.c.parked_at).label("since"))
+        now = self._clock.now()
+        with self._reading.connect() as connection:
+            found = connection.execute(counted.group_by(parked.c.listener)).all()
+        return {row.listener: (row.many, now - moment(row.since)) for row in found}
+
+    def still_parked(self, listener: str, stream: str, sequences: Iterable[int]) -> frozenset[int]:
+        """Those of the sequences that are parked for a listener."""
+        mine = (parked.c.listener == listener) & (parked.c.stream == stream) & parked.c.sequence.in_(list(sequences))
+        with self._reading.connect() as connection:
+            return frozenset(connection.execute(select(parked.c.sequence).where(mine)).scalars())
+
+    def _is_skipped(self, listener: str, stream: str, sequence: int) -> bool:
+        return sequence in self.skips(listener, stream)
+
+    def _found(self, wanted: Any) -> list[ParkedEvent]:
+        with self._reading.connect() as connection:
+            rows = connection.execute(wanted).mappings().all()
+        return [ParkedEvent(part=row["listener"], **{name: row[name] for name in _SAME if name in row}) for row in rows]
+
+    def _keep(self, row: dict[str, Any]) -> None:
+        with self._lock, self._engine.begin() as connection:
+            self._insert(connection, row)
+
+    def _insert(self, connection: Connection, row: dict[str, Any]) -> None:
+        complete = {**row, "parked_at": stamp(self._clock.now())}
+        connection.execute(insert_into(connection, parked).on_conflict_do_nothing(), complete)
+        log.error("event_parked", **{name: row[name] for name in ("listener", "stream", "sequence", "error")})
+
+
+def _declared(listener: str) -> str:
+    """The name that a table was declared under: what is skipped for it is skipped for one made anew, too."""
+    return listener.partition("__")[0]
+
+
+_SAME = tuple(name for name in ParkedEvent.__struct_fields__ if name != "part")
+
+
+def _row(listener: str, fact: Recorded[Event], error: str | None, attempts: int) -> dict[str, Any]:
+    return {
+        "listener": listener,
+        "stream": fact.stream,
+        "sequence": fact.sequence,
+        "entity_id": fact.event.entity_id,
+        "wire_name": fact.event.wire_name(),
+        "error": error,
+        "attempts": attempts,
+    }
+
+
+def _of_entity(listener: str, entity_id: str) -> Any:
+    return select(parked.c.sequence).where(parked.c.listener == listener).where(parked.c.entity_id == entity_id)
+
+
+def _is(event: ParkedEvent) -> Any:
+    mine = (parked.c.listener == event.part) & (parked.c.stream == event.stream)
+    return mine & (parked.c.sequence == event.sequence)

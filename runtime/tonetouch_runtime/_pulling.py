@@ -1,8 +1,9 @@
 """Fetching from the durable consumers of the manifest."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 import nats.errors
@@ -13,6 +14,8 @@ from nats.aio.subscription import Subscription
 
 from tonetouch_contracts.manifest import Consumer
 from tonetouch_runtime._bus import Bus
+from tonetouch_runtime._pace import Pace
+from tonetouch_runtime._pausing import Gate
 from tonetouch_runtime._reading import origin_of
 
 log = structlog.get_logger()
@@ -39,6 +42,8 @@ class Pull:
     def __init__(self, bus: Bus, consumer: Consumer, *, in_order: bool = False) -> None:
         self.consumer = consumer
         self.problem: str | None = None
+        self.gate = Gate()
+        self.pace = Pace()
         self._bus = bus
         self._in_order = in_order
         self._out: dict[int, Msg] = {}
@@ -51,6 +56,10 @@ class Pull:
 
         A message that is out already and is delivered again is not handed out twice.
         """
+        if not self.gate.is_open:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.gate.passed(), wait_seconds)
+            return []
         if not self._bus.is_connected:
             # What is asked now would be kept and answered later, to nobody.
             self.problem = f"{self.consumer.name} cannot be read (the bus is away)"
@@ -63,6 +72,8 @@ class Pull:
                 return []
             if not messages:
                 await self._check()
+            elif not self.gate.is_open:
+                return await self._hand_back(messages)
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             # Deleted behind our back, leadership moved, the server restarts: bind anew, and not in a spin.
             self.problem = f"{self.consumer.name} cannot be read ({type(error).__name__}: {error})"
@@ -76,8 +87,14 @@ class Pull:
         self._out |= delivered
         return fresh
 
+    @property
+    def in_hand(self) -> int:
+        """How many messages are out."""
+        return len(self._out)
+
     async def ack(self, message: Msg) -> None:
         """Done with this message."""
+        self.pace.took(1)
         await self._close(message, lambda latest: latest.ack())
 
     async def again(self, message: Msg, seconds: float) -> None:
@@ -104,6 +121,15 @@ class Pull:
             await self._take_back()
         self._subscription = await self._bus.nats.subscribe(self._bus.nats.new_inbox())
         return self._subscription
+
+    async def _hand_back(self, messages: Sequence[Msg]) -> list[Msg]:
+        """What came when the gate had closed is for later: where order counts it is taken back at the next binding."""
+        if self._in_order:
+            await self._unbind()
+        else:
+            for message in messages:
+                await message.nak(delay=0.01)
+        return []
 
     async def _unbind(self) -> None:
         subscription, self._subscription = self._subscription, None
