@@ -1,7 +1,8 @@
 # Every recipe runs inside the workspace's environment: `uv run just <recipe>`.
 set positional-arguments := true
 
-generated := "contracts/schemas contracts/samples contracts/README.md services/gateway/openapi.json"
+contracts := "contracts/schemas contracts/samples contracts/asyncapi contracts/catalogue contracts/CHANGELOG.md contracts/README.md"
+generated := contracts + " services/gateway/openapi.json"
 
 _list:
     @{{ quote(just_executable()) }} --list --unsorted --justfile {{ quote(justfile()) }}
@@ -78,7 +79,7 @@ format:
     ruff check --fix-only
     ruff format
 
-# Write the generated files anew: event schemas and the OpenAPI document.
+# Write the generated files anew: schemas, AsyncAPI documents, catalogue and changelog of events, the OpenAPI document.
 [group('check')]
 generate:
     python -m tonetouch_contracts.generating

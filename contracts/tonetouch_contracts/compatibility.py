@@ -9,7 +9,7 @@ from typing import Any
 
 Schema = Mapping[str, Any]
 
-_SAYS_NOTHING = frozenset({"title", "description", "examples", "$comment", "$schema", "$id", "$defs"})
+_SAYS_NOTHING = frozenset({"title", "description", "examples", "$comment", "$schema", "$id", "$defs", "deprecated"})
 _TREATED_APART = frozenset({"type", "enum", "properties", "required", "default"})
 
 

@@ -110,7 +110,7 @@ STREAMS: tuple[Stream, ...] = (
             track.MediaAdded,
             track.TrackRelated,
         ),
-        promise="What exists. In order per entity; kept for ever; no personal data but the uploader's opaque id.",
+        promise="What exists: tracks and all that belongs to them. In order per entity; kept for ever.",
     ),
     Stream(
         name="LIBRARY",
@@ -124,8 +124,7 @@ STREAMS: tuple[Stream, ...] = (
             playlist.PlaylistTracksRemoved,
             playlist.PlaylistDeleted,
         ),
-        promise="What listeners did, said and gathered. In order per entity; kept for ever; listeners by opaque id, "
-        "and the names they gave their playlists.",
+        promise="What listeners did, said and gathered. In order per entity; kept for ever.",
     ),
     Stream(
         name="INGEST",
@@ -151,13 +150,13 @@ STREAMS: tuple[Stream, ...] = (
             upload.AboutWanted,
             upload.RelationRuled,
         ),
-        promise="How uploads become tracks. In order per upload; kept for ever; no personal data but who uploaded.",
+        promise="How uploads become tracks, step by step. In order per upload; kept for ever.",
     ),
     Stream(
         name="RECOMMEND",
         owner="recommend",
         says=(serving.ListServed,),
-        promise="Lists that were served and what they were made from. Kept for ever; listeners by opaque id only.",
+        promise="Lists that were served and all they were made from, 2 to 12 kB a list. Kept for ever.",
     ),
     Stream(
         name="AGENTS",
@@ -174,7 +173,7 @@ STREAMS: tuple[Stream, ...] = (
             copy.RefreshAdvanced,
             copy.RefreshCompleted,
         ),
-        promise="Texts, sentence by sentence with their facts. In order per text; kept for ever; no personal data.",
+        promise="Texts, sentence by sentence with their facts. In order per text; kept for ever.",
     ),
     Stream(
         name="AI",
@@ -187,7 +186,7 @@ STREAMS: tuple[Stream, ...] = (
             job.BudgetExhausted,
             ledger.BudgetSet,
         ),
-        promise="Every AI call and accounted step. In order per job; one writer per job; bodies are elsewhere.",
+        promise="Every AI call and accounted step, without texts. In order per job, one writer each; kept for ever.",
     ),
 )
 

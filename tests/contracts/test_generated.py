@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 
 from tests.contracts.golden import CONTRACTS
 from tonetouch_contracts import generating
+from tonetouch_contracts.documents.schemas import every_command
 from tonetouch_contracts.manifest import EVENTS
 
 SCHEMAS = sorted((CONTRACTS / "schemas").rglob("*.json"))
@@ -17,9 +18,11 @@ SCHEMAS = sorted((CONTRACTS / "schemas").rglob("*.json"))
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Iterator[Path]:
-    """The README and the schemas as they are committed, free to be spoiled."""
-    shutil.copytree(CONTRACTS / "schemas", tmp_path / "schemas")
-    shutil.copy(CONTRACTS / "README.md", tmp_path / "README.md")
+    """The generated files as they are committed, and what they are made from, free to be spoiled."""
+    for folder in ("schemas", "asyncapi", "catalogue", "samples", "releases"):
+        shutil.copytree(CONTRACTS / folder, tmp_path / folder)
+    for file in ("README.md", "CHANGELOG.md"):
+        shutil.copy(CONTRACTS / file, tmp_path / file)
     yield tmp_path
 
 
@@ -46,11 +49,17 @@ def test_missing_and_spoiled_files_are_written_again_and_left_over_ones_go(copy:
     (copy / "schemas/events/track.uploaded.json").unlink()
     (copy / "schemas/commands/catalog.show-track.json").write_text("{}")
     (copy / "schemas/events/track.forgotten.json").write_text("{}")
+    (copy / "asyncapi/nobody.json").write_text("{}")
+    (copy / "catalogue/track.uploaded.md").write_text("")
+    (copy / "CHANGELOG.md").unlink()
     (copy / "README.md").write_text(
-        (copy / "README.md").read_text("utf-8").replace("| `job.started` |", "| ? |"), "utf-8"
+        (copy / "README.md").read_text("utf-8").replace("| [`job.started`]", "| ["), "utf-8"
     )
     changed = [
+        "CHANGELOG.md",
         "README.md",
+        "asyncapi/nobody.json",
+        "catalogue/track.uploaded.md",
         "schemas/commands/catalog.show-track.json",
         "schemas/events/track.forgotten.json",
         "schemas/events/track.uploaded.json",
@@ -65,22 +74,35 @@ def test_missing_and_spoiled_files_are_written_again_and_left_over_ones_go(copy:
 
 def test_a_schema_that_would_break_is_refused(copy: Path) -> None:
     """Where the committed schema has a field that the type has lost, nothing is written unless that is asked for."""
-    path = copy / "schemas/events/track.rejected.json"
+    path = copy / "schemas/commands/catalog.reject-track.json"
     schema = json.loads(path.read_text("utf-8"))
     schema["properties"]["severity"] = {"type": "string"}
     path.write_text(json.dumps(schema), "utf-8")
     before, reported = everything(copy), list[str]()
     assert generating.main([str(copy)], reported.append) == 1
-    assert reported[0] == "track.rejected: severity was removed"
+    assert reported[0] == "catalog.reject-track: severity was removed"
     assert everything(copy) == before
     assert generating.main([str(copy), "--breaking"], reported.append) == 0
     assert generating.out_of_step(copy) == []
 
 
+@pytest.mark.parametrize("arguments", [[], ["--breaking"], ["--check"]], ids=" ".join)
+def test_nothing_overrides_what_was_released(copy: Path, arguments: list[str]) -> None:
+    """Where a release has promised a field that the type has lost, writing and checking fail, whatever is asked for."""
+    path = copy / "releases/0.1.0.json"
+    release = json.loads(path.read_text("utf-8"))
+    release["events"]["track.rejected"]["properties"]["severity"] = {"type": "string"}
+    path.write_text(json.dumps(release), "utf-8")
+    before, reported = everything(copy), list[str]()
+    assert generating.main([str(copy), *arguments], reported.append) == 1
+    assert reported[0] == "track.rejected: severity was removed"
+    assert everything(copy) == before
+
+
 def test_a_readme_without_markers_is_refused(copy: Path) -> None:
     """The tables have their place in the README; without it the generator says which marker it misses."""
     (copy / "README.md").write_text("# Nothing here\n")
-    with pytest.raises(ValueError, match="generated: events"):
+    with pytest.raises(ValueError, match="generated: streams"):
         generating.write(copy)
 
 
@@ -95,8 +117,9 @@ def test_a_schema_is_valid_and_says_what_it_is(path: Path) -> None:
 
 
 def test_each_event_and_command_has_a_schema_and_a_row() -> None:
-    """Nothing that can be said is left out of the schemas or of the tables."""
-    wires = {event.wire_name() for event in EVENTS} | {command.wire_name() for command in generating.every_command()}
-    assert {path.stem for path in SCHEMAS} == wires | {"problem"}
+    """Nothing that can be said is left out of the schemas or of the tables, and each event's row leads to its page."""
+    events, commands = {event.wire_name() for event in EVENTS}, {kind.wire_name() for kind in every_command()}
+    assert {path.stem for path in SCHEMAS} == events | commands | {"problem"}
     readme = (CONTRACTS / "README.md").read_text("utf-8")
-    assert {wire for wire in wires if readme.count(f"\n| `{wire}` | ") != 1} == set()
+    assert {wire for wire in commands if readme.count(f"\n| `{wire}` | ") != 1} == set()
+    assert {wire for wire in events if readme.count(f"\n| [`{wire}`](catalogue/{wire}.md) | ") != 1} == set()

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.contracts.golden import COMMAND_SAMPLES, CONTRACTS, EVENT_SAMPLES, is_reply, wire_name
-from tonetouch_contracts.generating import every_command
+from tonetouch_contracts.documents.schemas import every_command
 from tonetouch_contracts.manifest import EVENTS, VOCABULARY
 from tonetouch_contracts.message import Problem
 from tonetouch_contracts.upload import EmbeddingDone

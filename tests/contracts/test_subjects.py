@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.contracts.golden import EVENT_SAMPLES, wire_name
 from tests.contracts.nats_subjects import covers, overlap
-from tonetouch_contracts.generating import every_command
+from tonetouch_contracts.documents.schemas import every_command
 from tonetouch_contracts.identity import TrackId, derived, is_entity_id, named, uuid7
 from tonetouch_contracts.manifest import EVENTS, STREAMS, VOCABULARY
 from tonetouch_contracts.message import Command, ShowHealth
