@@ -18,11 +18,12 @@ from tonetouch_runtime._log import Log
 from tonetouch_runtime._objects import Objects
 from tonetouch_runtime.ai.accounting import Job, Step, accounted
 from tonetouch_runtime.ai.asking import MOST_TEXTS, Answered, Embedded, Question, TextToEmbed, Whose, digest
-from tonetouch_runtime.ai.caching import Answers, input_key
+from tonetouch_runtime.ai.caching import Answers, KeptAnswer, input_key
 from tonetouch_runtime.ai.calling import Calls
 from tonetouch_runtime.ai.errors import AIInputRefused
 from tonetouch_runtime.ai.flights import Ask, Landed
 from tonetouch_runtime.ai.leases import LEASE_SECONDS, Leases
+from tonetouch_runtime.ai.replaying import WouldBill, is_only_kept
 from tonetouch_runtime.ai.streaming import Live, Streamed
 from tonetouch_runtime.ai.tasks import AnyRequest, Chat, Embeddings, EmbeddingsResult, Request, Result
 from tonetouch_runtime.ai.upstream import Upstream
@@ -61,19 +62,22 @@ class AIClient:
         self._log = log
         self._clock = clock
         self._upstream = upstream
+        self._answers = Answers(objects)
         leases = Leases(bus, owner=service, seconds=lease_seconds)
-        self._calls = Calls(log=log, clock=clock, answers=Answers(objects), leases=leases, upstream=upstream)
+        self._calls = Calls(log=log, clock=clock, answers=self._answers, leases=leases, upstream=upstream)
         self._reading: set[asyncio.Task[Any]] = set()
 
     async def ask(self, request: Request[R], whose: Whose) -> Answered[R]:
         """Ask one question of any task."""
         ask = await self._asked(request, whose)
+        await self._refuse_to_bill([ask])
         [landed] = await self._calls.make([ask])
         return _answered(ask, landed)
 
     async def stream(self, request: Request[R], whose: Whose) -> Streamed[R]:
         """Ask a question whose answer is read while it comes. Only `Chat` and `Speech` come in pieces."""
         ask = await self._asked(request, whose, live=Live())
+        await self._refuse_to_bill([ask])
         live, landing = self._calls.stream(ask)
         task = asyncio.create_task(_only(ask, landing))
         self._reading.add(task)
@@ -88,8 +92,15 @@ class AIClient:
         what is to be compared with vectors that are there has to be of their model.
         """
         asks = [self._ask(_one_text(one.text), _of_the_text(whose, one), model=model) for one in texts]
+        await self._refuse_to_bill(asks)
         landed = await self._calls.make(asks, at_most=MOST_TEXTS)
         return [_embedded(ask, one) for ask, one in zip(asks, landed, strict=True)]
+
+    async def kept(self, request: Request[R], whose: Whose) -> Answered[R] | None:
+        """The answer that is kept of a question, if it is. Nobody is asked, and nothing is accounted for."""
+        ask = await self._asked(request, whose)
+        found = await self._kept(ask)
+        return None if found is None else _answered(ask, Landed(answer=found, cache="exact_hit"))
 
     def step(
         self,
@@ -139,6 +150,16 @@ class AIClient:
             async with asyncio.timeout(CLOSING_SECONDS):
                 await self._calls.settled()
         await self._upstream.close()
+
+    async def _kept(self, ask: Ask) -> KeptAnswer | None:
+        return await self._answers.find(ask.job.input_hash) if ask.share else None
+
+    async def _refuse_to_bill(self, asks: Sequence[Ask]) -> None:
+        if not is_only_kept():
+            return
+        for ask in asks:
+            if await self._kept(ask) is None:
+                raise WouldBill(f"{ask.job.type} for {ask.job.feature} of {ask.job.subject}: its answer is not kept")
 
     async def _asked(self, request: Request[R], whose: Whose, live: Live | None = None) -> Ask:
         # Hashing a picture or a recording takes a while.

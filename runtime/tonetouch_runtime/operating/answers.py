@@ -9,6 +9,7 @@ from tonetouch_contracts.operating import (
     ListParked,
     PausePart,
     RedriveParked,
+    ReplayRange,
     ResumePart,
     ServiceLag,
     ShowLag,
@@ -24,6 +25,7 @@ from tonetouch_runtime.operating.parts import Parts
 from tonetouch_runtime.operating.pausing import Pausing
 from tonetouch_runtime.operating.recording import Operations
 from tonetouch_runtime.operating.redriving import Redriving
+from tonetouch_runtime.operating.replaying import Replaying
 
 COMMANDS: tuple[type[Command[Any]], ...] = (
     ShowLag,
@@ -52,6 +54,9 @@ class Operating:
             floor.service, parts=parts, pauses=self._pauses, lot=lot, bus=floor.bus, clock=floor.clock, inbox=inbox
         )
         self._redriving = Redriving(parts=parts, pauses=self._pauses, lot=lot, operations=self._operations, inbox=inbox)
+        replaying = Replaying(
+            floor, parts=parts, pauses=self._pauses, lot=lot, operations=self._operations, inbox=inbox
+        )
         self.answers: Mapping[type[Command[Any]], Callable[[Any], Awaitable[Any]]] = {
             ShowLag: self._lagging.show,
             ListParked: self._redriving.listed,
@@ -60,6 +65,7 @@ class Operating:
             SkipParked: self._redriving.skip,
             PausePart: pausing.pause,
             ResumePart: pausing.resume,
+            ReplayRange: replaying.replay,
             ListOperations: self._operations.listed,
         }
 
