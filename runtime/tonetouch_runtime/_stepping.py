@@ -36,8 +36,12 @@ def stepping(service: str, nouns: Nouns, log: Log) -> Callable[[StepThrough], Aw
 
 
 def _is_concerned(noun: type[State], history: Sequence[Msg], log: Log) -> bool:
-    initial = noun()
-    return any(_evolved(initial, message, log)[0] != initial for message in history)
+    state = initial = noun()
+    for message in history:
+        state, _ = _evolved(state, message, log)
+        if state != initial:
+            return True
+    return False
 
 
 def _stepped(noun: type[State], stream: str, history: Sequence[Msg], command: StepThrough, log: Log) -> SteppedNoun:

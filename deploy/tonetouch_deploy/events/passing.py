@@ -17,7 +17,7 @@ from tonetouch_deploy.events.reaching import REQUEST_SECONDS, api
 from tonetouch_deploy.events.stored import Stored, stored
 from tonetouch_deploy.settings import CannotStartError
 
-_BATCH = 2000
+BATCH = 2000
 _NANO = 1_000_000_000
 _IDLE_SECONDS = 5.0
 _GONE_SECONDS = 60.0
@@ -40,19 +40,27 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 class Passage:
     """A consumer of one stream. `left` says how many messages it has still to give of those that were there."""
 
-    def __init__(self, client: Client, stream: str, name: str, left: int) -> None:
+    def __init__(self, client: Client, stream: str, name: str, *, left: int, batch: int) -> None:
         self._client = client
         self._stream = stream
         self._name = name
         self._inbox = client.new_inbox()
         self._arrived: asyncio.Queue[Msg] = asyncio.Queue()
+        self._batch = batch
         self.left = left
 
     @classmethod
     async def begin(
-        cls, client: Client, stream: str, start: Start, *, filters: Sequence[str] = (), headers_only: bool = False
+        cls,
+        client: Client,
+        stream: str,
+        start: Start,
+        *,
+        filters: Sequence[str] = (),
+        headers_only: bool = False,
+        batch: int = BATCH,
     ) -> Self:
-        """Make the consumer. Raises CannotStartError with the server's words."""
+        """Make the consumer; it gives `batch` messages at a time. Raises CannotStartError with the server's words."""
         name = client.new_inbox().rpartition(".")[2]
         config = start.to_config() | {
             "name": name,
@@ -66,7 +74,7 @@ class Passage:
         }
         body = {"stream_name": stream, "config": config, "action": "create"}
         made = await api(client, f"CONSUMER.CREATE.{stream}.{name}", body, _Made)
-        return cls(client, stream, name, made.num_pending)
+        return cls(client, stream, name, left=made.num_pending, batch=batch)
 
     async def to_the_end(self) -> AsyncGenerator[list[Stored], None]:
         """What was there at the beginning, in batches. Raises CannotStartError where it breaks off."""
@@ -86,7 +94,7 @@ class Passage:
         subscription = await self._client.subscribe(self._inbox, cb=self._arrived.put)
         try:
             while onwards or self.left > 0:
-                wanted = _BATCH if onwards else min(_BATCH, self.left)
+                wanted = self._batch if onwards else min(self._batch, self.left)
                 await self._ask_for(wanted)
                 while wanted > 0:
                     messages, ended = await self._take()
