@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tonetouch_contracts.message import Command, Page
+from tonetouch_contracts.message import Command, Page, Positions
 
 # Repairing: lag, parked events, pausing, replaying, and the record of what operators did.
 
@@ -294,3 +294,164 @@ class StepThrough(Command[Stepped], frozen=True, kw_only=True, tag="every.step-t
     after: int = 0
     limit: int = 200
     noun: str | None = None
+
+
+# Rebuilding: read models made anew beside the live ones, compared with them, and looked at as they were.
+
+RebuildKind = Literal["rebuild", "verify", "recall"]
+TablesPhase = Literal[
+    "waiting", "filling", "indexing", "comparing", "compared", "switched", "verified", "recalled", "cancelled", "failed"
+]
+
+
+class RowDifference(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that is not the same in both tables: its key, and what differs as text, column by column.
+
+    `live` is null where the live table lacks the row, `anew` where the new one does.
+    """
+
+    key: dict[str, str]
+    live: dict[str, str] | None
+    anew: dict[str, str] | None
+
+
+class TableComparison(msgspec.Struct, frozen=True, kw_only=True):
+    """A table made anew beside the live one, when both had read the same events.
+
+    ``missing`` rows are only in the live table, ``extra`` only in the new one, ``different`` in both with other values.
+    """
+
+    table: str
+    live_rows: int
+    rows: int
+    missing: int = 0
+    extra: int = 0
+    different: int = 0
+    examples: tuple[RowDifference, ...] = ()
+
+
+class TablesRebuild(msgspec.Struct, frozen=True, kw_only=True):
+    """The making of a read model anew: a table with those beside it, which move together.
+
+    A ``rebuild`` ends with the change to the new tables, a ``verify`` with the comparison, a ``recall`` with tables as
+    they were at `until`. ``done`` and ``total`` count events. ``problem`` says why it failed, or does not go on.
+    ``replaced_kept``: the tables it replaced are still there; ``kept``: its own are, though they are not live.
+    """
+
+    id: str
+    table: str
+    kind: RebuildKind
+    phase: TablesPhase
+    stands_as: str
+    done: int
+    total: int
+    operator: str
+    reason: str
+    started_at: str
+    ended_at: str | None = None
+    per_second: float | None = None
+    seconds_left: float | None = None
+    problem: str = ""
+    until: Positions = msgspec.field(default_factory=dict)
+    comparisons: tuple[TableComparison, ...] = ()
+    kept: bool = False
+    replaced_kept: bool = False
+
+
+class TablesRebuilds(msgspec.Struct, frozen=True, kw_only=True):
+    """Rebuilds of one service, the latest first, and the read models it has."""
+
+    service: str
+    tables: tuple[str, ...]
+    rebuilds: tuple[TablesRebuild, ...]
+
+
+class ListRebuilds(Command[TablesRebuilds], frozen=True, kw_only=True, tag="every.list-rebuilds"):
+    """Asks a service for its latest rebuilds, those under way among them."""
+
+
+class RebuildTables(Command[TablesRebuilds], frozen=True, kw_only=True, tag="every.rebuild-tables"):
+    """Asks a service to make a read model anew from the log beside the live one, or all of them one after the other.
+
+    Readers are answered from the live tables until the new ones have read as much, were compared, and take their place
+    in one step. ``switch`` says when: where they are the ``same``, ``always``, or ``when_told`` by `SwitchTables`.
+    """
+
+    operator: str
+    reason: str = ""
+    table: str | None = None
+    switch: Literal["same", "always", "when_told"] = "same"
+
+
+class VerifyTables(Command[TablesRebuilds], frozen=True, kw_only=True, tag="every.verify-tables"):
+    """Asks a service to make a read model anew, compare every row with the live one, and drop it again."""
+
+    operator: str
+    reason: str = ""
+    table: str | None = None
+
+
+class RecallTable(Command[TablesRebuild], frozen=True, kw_only=True, tag="every.recall-table"):
+    """Asks a service for a read model as it was, in a scratch database: at a moment, or at these positions.
+
+    ``at`` is RFC 3339: what the log had stored by then counts. Streams without a position are read to their heads.
+    """
+
+    table: str
+    operator: str
+    reason: str = ""
+    at: str | None = None
+    positions: Positions = msgspec.field(default_factory=dict)
+
+
+class RecalledRows(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of a table as they were, in the order of their keys; bytes are base64."""
+
+    table: str
+    rows: tuple[dict[str, Any], ...]
+    next_offset: int | None = None
+
+
+class ListRecalled(Command[RecalledRows], frozen=True, kw_only=True, tag="every.list-recalled"):
+    """Asks a service for rows of a recalled read model; `key` is the value of the first key column.
+
+    `beside` names one of the tables that are kept beside the first.
+    """
+
+    id: str
+    key: str | None = None
+    beside: str | None = None
+    offset: int = 0
+    limit: int = 100
+
+
+class CancelTables(Command[TablesRebuild], frozen=True, kw_only=True, tag="every.cancel-tables"):
+    """Asks a service to stop a rebuild that is under way; the live tables stay. It can go on later, or be dropped."""
+
+    id: str
+    operator: str
+    reason: str = ""
+
+
+class ContinueTables(Command[TablesRebuild], frozen=True, kw_only=True, tag="every.continue-tables"):
+    """Asks a service to go on with a rebuild that was cancelled or failed, from where it stopped."""
+
+    id: str
+    operator: str
+    reason: str = ""
+
+
+class SwitchTables(Command[TablesRebuild], frozen=True, kw_only=True, tag="every.switch-tables"):
+    """Asks a service to let the new tables of a rebuild take the place of the live ones, though rows may differ."""
+
+    id: str
+    operator: str
+    reason: str = ""
+
+
+class DropTables(Command[TablesRebuild], frozen=True, kw_only=True, tag="every.drop-tables"):
+    """Asks a service to drop what a rebuild left: the tables it replaced, or its own where they did not go live."""
+
+    id: str
+    operator: str
+    reason: str = ""

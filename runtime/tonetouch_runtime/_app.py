@@ -5,7 +5,7 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from tonetouch_contracts import manifest
-from tonetouch_contracts.message import Health, ShowHealth
+from tonetouch_contracts.message import Event, Health, ShowHealth
 from tonetouch_contracts.operating import StepThrough
 from tonetouch_runtime._answering import answer_on
 from tonetouch_runtime._bus import Bus
@@ -38,7 +38,11 @@ from tonetouch_runtime._working import Worker
 from tonetouch_runtime.ai.client import AIClient
 from tonetouch_runtime.ai.composing import connect
 from tonetouch_runtime.errors import Misconfigured, TonetouchError
+from tonetouch_runtime.operating import Heard, Operating, Parts, bound, one_per_name
 from tonetouch_runtime.provisioning import check
+from tonetouch_runtime.rebuilding.answering import Answers
+from tonetouch_runtime.rebuilding.making import Ground
+from tonetouch_runtime.rebuilding.rebuilding import Rebuilding
 from tonetouch_runtime.settings import Settings
 from tonetouch_runtime.telemetry.switch import turned_on
 
@@ -76,6 +80,14 @@ class App(msgspec.Struct, frozen=True, kw_only=True):
         names = hearing + working
         return [manifest.consumer(name) for name in dict.fromkeys(names)]
 
+    @property
+    def heard_by_consumer(self) -> dict[str, Heard]:
+        """What hears which event, by the consumer that brings it."""
+        found: dict[str, dict[type[Event], Callable[..., Awaitable[None]]]] = {}
+        for entry in (entry for router in self.routers for entry in router.hearing):
+            found.setdefault(entry.consumer, {}).update(dict.fromkeys(entry.events, entry.handler))
+        return dict(found)
+
 
 @contextlib.asynccontextmanager
 async def running(app: App, settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Floor]:
@@ -95,24 +107,34 @@ async def running(app: App, settings: Settings, *, clock: Clock | None = None) -
         stack.push_async_callback(bus.close)
         await _check_manifest(app, bus)
         floor, lot = await _lay_floor(app, settings, clock, bus, databases, tables, stack)
+        rebuilding = _rebuilding(app, floor, lot)
+        floor.keep(rebuilding)
         for resource in app.resources:
             floor.keep(await stack.enter_async_context(resource(floor)))
         listeners, workers = _listeners(app, floor, lot), _workers(app, floor)
-        pulls = [listener.pull for listener in listeners] + [worker.pull for worker in workers]
-        health = HealthCheck(app.name, bus, floor.keepers, pulls, databases)
+        pulls = [listener.pull for listener in listeners.values()] + [worker.pull for worker in workers]
+        health = HealthCheck(app.name, bus, floor.keepers, pulls, databases, lot)
+        parts = Parts(
+            keepers=floor.keepers, listeners=listeners, workers=one_per_name(workers), heard=app.heard_by_consumer
+        )
+        operating = Operating(floor, parts, lot)
         running_parts = [
             *(keeper.run() for keeper in floor.keepers.values()),
-            *(listener.run() for listener in listeners),
+            *(listener.run() for listener in listeners.values()),
             *(worker.run() for worker in workers),
+            operating.run(),
+            rebuilding.run(),
         ]
         await stack.enter_async_context(_running_together(running_parts))
         _answer(app, floor, health)
+        for command, answer in (*operating.answers.items(), *Answers(rebuilding, operating.note).all.items()):
+            answer_on(bus, app.name, command, answer, floor.seen)
         await bus.broker.start()
         # Once this returns the server knows what we answer: whoever asks from now on finds somebody.
         await bus.nats.flush()
         # The first thing to end: an answer needs all the rest.
         stack.push_async_callback(bus.stop_answering)
-        probe.ask = health
+        probe.ask, probe.lag = health, operating.lag
         log.info("service_started", name=app.name)
         yield floor
         log.info("service_stopping", name=app.name)
@@ -197,12 +219,26 @@ def _keepers(app: App, bus: Bus, read: Database, tables: Tables, lot: Lot) -> di
     }
 
 
-def _listeners(app: App, floor: Floor, lot: Lot) -> list[Listener]:
-    handlers: dict[str, dict[Any, Any]] = {}
-    for entry in (entry for router in app.routers for entry in router.hearing):
-        for event in entry.events:
-            handlers.setdefault(entry.consumer, {})[event] = _with(entry.handler, floor)
-    return [Listener(floor.bus, manifest.consumer(name), heard, lot) for name, heard in handlers.items()]
+def _rebuilding(app: App, floor: Floor, lot: Lot) -> Rebuilding:
+    entries = [entry for router in app.routers for entry in router.keeping if not entry.is_list_of_work]
+    ground = Ground(
+        service=app.name,
+        settings=floor.settings,
+        bus=floor.bus,
+        read=floor.read,
+        lot=lot,
+        tables=floor.tables,
+        keepers=floor.keepers,
+        clock=floor.clock,
+    )
+    return Rebuilding(entries, ground)
+
+
+def _listeners(app: App, floor: Floor, lot: Lot) -> dict[str, Listener]:
+    return {
+        name: Listener(floor.bus, manifest.consumer(name), bound(heard, floor), lot)
+        for name, heard in app.heard_by_consumer.items()
+    }
 
 
 def _workers(app: App, floor: Floor) -> list[Worker]:

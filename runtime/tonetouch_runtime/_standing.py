@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from sqlalchemy import Column, Connection, Executable, MetaData, RowMapping, String, Table, select
+from sqlalchemy.sql.elements import quoted_name
 from sqlmodel import SQLModel
 
 from tonetouch_runtime._tables import Database, insert_into, table_of
@@ -35,7 +36,7 @@ def copy_of(table: Table, name: str) -> Table:
     copy = table.to_metadata(MetaData(), name=name)
     ending = name.removeprefix(table.name)
     for index in copy.indexes:
-        index.name = f"{index.name}{ending}"
+        index.name = quoted_name(f"{index.name}{ending}", None)
     return copy
 
 
@@ -54,12 +55,17 @@ class Tables:
         """The same for a declared table."""
         return copy_of(declared, self._stands.get(declared.name, declared.name))
 
-    def refresh(self) -> bool:
-        """Look up which tables stand, and say whether that is news. Call it from a thread."""
+    def refresh(self) -> None:
+        """Look up which tables stand. Call it from a thread."""
+        self._stands = self._looked_up()
+
+    def are_others(self) -> bool:
+        """Whether other tables stand than `live` says: another replica has exchanged them. Call it from a thread."""
+        return self._stands != self._looked_up()
+
+    def _looked_up(self) -> dict[str, str]:
         with self._read.engine.connect() as connection:
-            found = stands(connection)
-        changed, self._stands = found != self._stands, found
-        return changed
+            return stands(connection)
 
     async def all(self, statement: Executable) -> list[RowMapping]:
         """All rows of a query."""

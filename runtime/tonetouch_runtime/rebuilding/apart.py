@@ -1,0 +1,126 @@
+"""Filling tables in a process of its own, which takes no time from those who ask the service.
+
+That process gets what to fill on its standard input and ends with it, so that it never outlives its service.
+"""
+
+import asyncio
+import contextlib
+import os
+import pickle
+import struct
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from tonetouch_contracts.message import Positions
+from tonetouch_runtime._bus import Bus
+from tonetouch_runtime._clock import SystemClock
+from tonetouch_runtime._keeping import Projection, projection_of
+from tonetouch_runtime._parking import Lot
+from tonetouch_runtime._router import Keeping
+from tonetouch_runtime._standing import copy_of
+from tonetouch_runtime._tables import Database, table_of
+from tonetouch_runtime._telemetry import configure_logs
+from tonetouch_runtime.errors import Unavailable
+from tonetouch_runtime.rebuilding.filling import Filler, StoppedError
+from tonetouch_runtime.settings import Settings
+
+log = structlog.get_logger()
+
+_NICER_BY = 10
+_LENGTH = struct.Struct(">Q")
+_STOPPED = 3
+_PROGRAM = f"from {__name__} import main; main()"
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What a process of its own has to know. `database` is ``read`` or ``scratch``, `live` the table that answers."""
+
+    settings: Settings
+    service: str
+    database: str
+    entry: Keeping
+    names: Sequence[str]
+    live: str
+    goals: Positions
+
+    @property
+    def projection(self) -> Projection:
+        """The tables to fill, and how."""
+        models = (self.entry.model, *self.entry.beside)
+        return projection_of(
+            self.entry, [copy_of(table_of(m), name) for m, name in zip(models, self.names, strict=True)]
+        )
+
+
+async def fill_apart(filling: Filling) -> bool:
+    """Fill in a process of its own, which takes no time from those who ask this one.
+
+    False where it cannot go there, because the handler is none of a module. Raises StoppedError, and Unavailable where
+    the process ended in another way.
+    """
+    try:
+        told = pickle.dumps(filling)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        log.info("filled_here", table=filling.names[0], reason=str(error))
+        return False
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", _PROGRAM),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+    assert process.stdin is not None and process.stdout is not None
+    try:
+        with contextlib.suppress(ConnectionError):
+            process.stdin.write(_LENGTH.pack(len(told)) + told)
+            await process.stdin.drain()
+        said = (await process.stdout.read()).decode()
+        code = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if code == _STOPPED:
+        raise StoppedError(said.strip())
+    if code:
+        raise Unavailable(f"the process that filled {filling.names[0]} ended with {code}")
+    return True
+
+
+async def _fill(filling: Filling) -> None:
+    settings = filling.settings
+    databases = [Database.open(settings, filling.service, name) for name in (filling.database, "state")]
+    bus = await Bus.join(settings, filling.service)
+    try:
+        lot = Lot(databases[1], SystemClock())
+        for stream, goal in filling.goals.items():
+            await Filler(bus, stream, filling.projection, databases[0], lot, live=filling.live).fill(goal)
+    finally:
+        await bus.close()
+        for database in databases:
+            database.close()
+
+
+def _end_with_the_service() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
+
+
+def main() -> None:
+    """Fill what standard input says."""
+    os.nice(_NICER_BY)
+    (length,) = _LENGTH.unpack(sys.stdin.buffer.read(_LENGTH.size))
+    # From the service that started this process, over a pipe that nobody else has.
+    filling: Filling = pickle.loads(sys.stdin.buffer.read(length))  # noqa: S301
+    configure_logs(filling.service, filling.settings.log_level)
+    threading.Thread(target=_end_with_the_service, daemon=True).start()
+    try:
+        asyncio.run(_fill(filling))
+    except StoppedError as stopped:
+        print(stopped, flush=True)
+        sys.exit(_STOPPED)
