@@ -55,7 +55,8 @@ def collecting(share: float = 1.0) -> Iterator[Collected]:
 
 def trace_of(span: ReadableSpan) -> int:
     assert span.context is not None
-    return span.context.trace_id
+    trace: int = span.context.trace_id
+    return trace
 
 
 def is_below(span: ReadableSpan, other: ReadableSpan) -> bool:
