@@ -32,5 +32,7 @@ def installed(folder: Path) -> Path:
 
 
 if __name__ == "__main__":
+    if node() is None:
+        sys.exit("Node.js 20 or later and its npm are not on this machine's path; install them first")
     for each in FOLDERS:
         installed(each)

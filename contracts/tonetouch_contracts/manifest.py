@@ -280,10 +280,26 @@ CONSUMERS: tuple[Consumer, ...] = (
 
 
 def vocabulary(streams: Iterable[Stream]) -> Vocabulary:
-    """How the events of these streams are read, those under retired names among them."""
+    """How the events of these streams are read, those under retired names among them.
+
+    Raises ValueError where a retired shape does not lead, over others or at once, to one that its stream says.
+    """
     streams = tuple(streams)
+    for stream in streams:
+        _refuse_lost(stream)
     upcasters = {gone.shape: gone.upcast for stream in streams for gone in stream.retired}
     return Vocabulary([event for stream in streams for event in stream.says], upcasters)
+
+
+def _refuse_lost(stream: Stream) -> None:
+    successors = {gone.shape: gone.successor for gone in stream.retired}
+    for shape in successors:
+        passed, reached = {shape}, successors[shape]
+        while reached in successors and reached not in passed:
+            passed.add(reached)
+            reached = successors[reached]
+        if reached not in stream.says:
+            raise ValueError(f"{shape.wire_name()} is retired, and {stream.name} says nothing it leads to")
 
 
 EVENTS: tuple[type[Event], ...] = tuple(event for stream in STREAMS for event in stream.says)

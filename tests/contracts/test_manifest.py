@@ -9,14 +9,17 @@ from typing import get_args
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 import tonetouch_contracts
 from tests.contracts.nats_subjects import covers, overlap
+from tests.contracts.songs import LATER, SongRated, SongRatedV2
 from tonetouch_contracts import manifest
 from tonetouch_contracts.indexing import REEMBED
 from tonetouch_contracts.manifest import CONSUMERS, EVENTS, QUEUES, STREAMS, VOCABULARY, Consumer, Stream, WorkQueue
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.subjects import command_subject, queue_subject
+from tonetouch_contracts.track import TrackRejected
 from tonetouch_contracts.upload import ShowIngest, StepName
 from tonetouch_contracts.vocabulary import Unknown
 
@@ -84,6 +87,25 @@ def test_every_stream_and_queue_says_what_it_promises(source: Stream | WorkQueue
     assert source.promise.endswith(".")
     assert source.owner
     assert re.fullmatch(r"[A-Z][A-Z_]*", source.name)
+
+
+def test_a_retired_shape_leads_to_one_that_is_said() -> None:
+    """Over other retired ones or at once; what leads nowhere, round in a circle or to another stream is a mistake."""
+    (gone,) = LATER.retired
+    assert "song.rated" in manifest.vocabulary([LATER])
+    between = replace(gone, shape=SongRatedV2, successor=SongRated)
+    for says, retired in [((), (gone,)), ((), (gone, between)), ((TrackRejected,), (gone,))]:
+        with pytest.raises(ValueError, match=r"song\.rated is retired, and SONGS says nothing it leads to"):
+            manifest.vocabulary([replace(LATER, says=says, retired=retired)])
+
+
+def test_whoever_hears_a_shape_hears_all_it_grew_out_of() -> None:
+    """A chain of retired names is listened to as a whole: in the log there are events under each of them."""
+    (gone,) = LATER.retired
+    newest = replace(gone, shape=SongRatedV2, successor=TrackRejected)
+    stream = replace(LATER, says=(TrackRejected,), retired=(gone, newest))
+    assert stream.filters(TrackRejected) == ("track.rejected.*", "song.rated-v2.*", "song.rated.*")
+    assert sorted(stream.subjects) == sorted(stream.filters(TrackRejected))
 
 
 @each_consumer

@@ -9,8 +9,9 @@ from typing import Any
 
 import msgspec
 import pytest
+from jsonschema import Draft202012Validator
 
-from tests.contracts.golden import CONTRACTS
+from tests.contracts.golden import CONTRACTS, EVENT_SAMPLES, wire_name
 from tests.contracts.songs import AT_FIRST, LATER, SongRated, SongRatedV2
 from tonetouch_contracts import releasing
 from tonetouch_contracts.documents.asyncapi import asyncapi_document
@@ -46,6 +47,14 @@ def test_no_release_is_broken_by_the_shapes_of_today() -> None:
     releases, shapes = released_and_now(CONTRACTS)
     assert [release.version for release in releases][:2] == ["0.1.0", "0.2.0"]
     assert broken_promises(releases, shapes) == []
+
+
+@pytest.mark.parametrize("release", read_releases(CONTRACTS), ids=lambda release: release.version)
+def test_what_is_said_today_passes_the_schemas_of_every_release(release: Release) -> None:
+    """A team that validates with the schemas of its day takes every event that was ever said, and will be."""
+    for sample in EVENT_SAMPLES:
+        if schema := release.events.get(wire_name(sample)):
+            Draft202012Validator(schema).validate(json.loads(sample.read_bytes()))
 
 
 def test_a_break_with_any_release_is_found_not_only_with_the_last() -> None:
