@@ -55,6 +55,11 @@ class Neighbours:
         await here.wait()
         return SoundMatches(items=tuple(match for match in self.matches if match.track_id != command.track_id))
 
+    def forget(self) -> None:
+        """As at the beginning: nothing asked, nobody away, nothing to find."""
+        self.asked.clear()
+        self.away, self.matches, self.together = False, (), 1
+
     def of(self, kind: type) -> list[Any]:
         return [command for command in self.asked if isinstance(command, kind)]
 
