@@ -6,14 +6,12 @@ JSON text.
 """
 
 import io
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from tonetouch_deploy.appearing import appearing
 from tonetouch_deploy.settings import CannotStartError
 
 _COUNTS = (
@@ -31,7 +29,7 @@ _MONEY_DIGITS, _MONEY_PLACES = 38, 12
 
 def write_csv(response: httpx.Response, path: Path) -> int:
     """Write the answer as it comes; gives its size in bytes. The file appears when it is whole."""
-    with _appearing(path) as draft, draft.open("wb") as file:
+    with appearing(path) as draft, draft.open("wb") as file:
         for piece in response.iter_bytes():
             file.write(piece)
         return file.tell()
@@ -46,7 +44,7 @@ def write_parquet(response: httpx.Response, path: Path) -> int:
     source = io.BufferedReader(_Received(response), _BLOCK_BYTES)
     names = source.readline().decode().strip().split(",")
     rows = 0
-    with _appearing(path) as draft:
+    with appearing(path) as draft:
         schema = _schema(names)
         with parquet.ParquetWriter(draft, schema, compression="zstd") as writer:
             if source.peek(1):
@@ -85,19 +83,6 @@ def _how_to_read(schema: Any) -> tuple[Any, Any, Any]:
             column_types={field.name: field.type for field in schema}, null_values=[""], strings_can_be_null=True
         ),
     )
-
-
-@contextmanager
-def _appearing(path: Path) -> Iterator[Path]:
-    """A draft beside the path, which takes its place at the end and is gone after a failure."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        yield draft
-        draft.replace(path)
-    except OSError as error:
-        raise CannotStartError(f"{path} cannot be written: {error.strerror}.") from error
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 class _Received(io.RawIOBase):
