@@ -2,7 +2,7 @@
 set positional-arguments := true
 
 contracts := "contracts/schemas contracts/samples contracts/asyncapi contracts/catalogue contracts/CHANGELOG.md contracts/README.md"
-generated := contracts + " services/gateway/openapi.json"
+generated := contracts + " services/gateway/openapi.json deploy/telemetry/grafana/dashboards"
 
 _list:
     @{{ quote(just_executable()) }} --list --unsorted --justfile {{ quote(justfile()) }}
@@ -84,3 +84,4 @@ format:
 generate:
     python -m tonetouch_contracts.generating
     python -m tonetouch_gateway.generating
+    python -m tonetouch_deploy.dashboards
