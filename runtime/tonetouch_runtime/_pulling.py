@@ -72,7 +72,7 @@ class Pull:
                 return []
             if not messages:
                 await self._check()
-            elif not self.gate.is_open:
+            elif not self.gate.is_open and not self._in_order:
                 return await self._hand_back(messages)
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             # Deleted behind our back, leadership moved, the server restarts: bind anew, and not in a spin.
@@ -123,12 +123,9 @@ class Pull:
         return self._subscription
 
     async def _hand_back(self, messages: Sequence[Msg]) -> list[Msg]:
-        """What came when the gate had closed is for later: where order counts it is taken back at the next binding."""
-        if self._in_order:
-            await self._unbind()
-        else:
-            for message in messages:
-                await message.nak(delay=0.01)
+        """What came when the gate had closed is for later. Where order counts it waits in its lane instead."""
+        for message in messages:
+            await message.nak(delay=0.01)
         return []
 
     async def _unbind(self) -> None:
