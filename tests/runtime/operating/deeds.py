@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
+import msgspec
 from sqlalchemy import select
 from sqlmodel import Field, SQLModel
 
@@ -38,7 +39,7 @@ class UploadRow(SQLModel, table=True):
 class Deeds:
     """The service: `broken` are the words it cannot bear, `does` is what its listener does besides."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = SERVICE) -> None:
         self.broken: set[str] = set()
         self.heard: list[str] = []
         self.worked: list[str] = []
@@ -48,7 +49,7 @@ class Deeds:
         router.keeps(UploadRow, hears=[TrackUploaded])(self.keep_upload)
         router.hears(TrackUploaded, consumer=LISTENER)(self.hear)
         router.works("INGEST_Q", "stage", consumer=WORKER)(self.work)
-        self.app = App(name=SERVICE, routers=(router,))
+        self.app = App(name=name, routers=(router,))
 
     def keep(self, facts: Sequence[Recorded[TrackDescribed]], rows: Writer) -> None:
         for fact in facts:
@@ -110,8 +111,6 @@ async def uploads(floor: Floor) -> set[str]:
 
 
 def _named(track: str, name: str) -> TrackUploaded:
-    import msgspec
-
     return msgspec.structs.replace(uploaded(track), file_name=name)
 
 
