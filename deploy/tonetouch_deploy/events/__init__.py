@@ -4,7 +4,30 @@ Each module below is one family of commands and puts them onto `events`: it impo
 imported here.
 """
 
-from tonetouch_deploy.events import exporting, flow, history, importing, rebuilding, recalling, streams, tailing
+from tonetouch_deploy.events import (
+    exporting,
+    flow,
+    history,
+    importing,
+    lagging,
+    rebuilding,
+    recalling,
+    repairing,
+    streams,
+    tailing,
+)
 from tonetouch_deploy.events._root import events
 
-__all__ = ["events", "exporting", "flow", "history", "importing", "rebuilding", "recalling", "streams", "tailing"]
+__all__ = [
+    "events",
+    "exporting",
+    "flow",
+    "history",
+    "importing",
+    "lagging",
+    "rebuilding",
+    "recalling",
+    "repairing",
+    "streams",
+    "tailing",
+]

@@ -240,9 +240,7 @@ def operations(
 @ingest.command()
 def stuck(
     *,
-    after: Annotated[
-        float, typer.Option(min=0, help="Seconds without anything new that make an upload stuck.")
-    ] = 120.0,
+    after: Annotated[float, typer.Option(min=0, help="Seconds without anything new.")] = 120.0,
     as_json: AsJson = False,
 ) -> None:
     """Uploads that stand still and uploads that failed: at which step, after how many attempts, and why."""
