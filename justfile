@@ -47,6 +47,11 @@ test *ARGS:
 soak *ARGS:
     @pytest -m soak --timeout 3600 "$@"
 
+# Kill and pause parts of a running installation while it is used, then check its promises; `--rounds N --seed S`.
+[group('test')]
+chaos *ARGS:
+    @python -m tests.chaos "$@"
+
 # Measure speed, each figure as a ratio to its floor in the same run.
 [group('test')]
 bench *ARGS:

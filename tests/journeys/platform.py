@@ -122,12 +122,17 @@ class Platform:
 
 
 @contextlib.contextmanager
-def running_platform(data: Path, *arguments: str, settings: Mapping[str, str] | None = None) -> Iterator[Platform]:
+def running_platform(
+    data: Path,
+    *arguments: str,
+    settings: Mapping[str, str] | None = None,
+    program: str = "tonetouch_deploy.commands",
+) -> Iterator[Platform]:
     """``tonetouch up`` on a data folder with these settings, stopped in order at the end of the block."""
     stay_off_the_usual_ports(data)
     output = data.parent / f"{data.name}.out"
     environment = {**os.environ, **(settings or {}), "TONETOUCH_DATA": str(data)}
-    command = [sys.executable, "-m", "tonetouch_deploy.commands", "up", *arguments]
+    command = [sys.executable, "-m", program, "up", *arguments]
     with output.open("ab") as out:
         process = subprocess.Popen(command, env=environment, stdout=out, stderr=out, preexec_fn=hear_ctrl_c)
     platform = None
