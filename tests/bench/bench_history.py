@@ -157,7 +157,7 @@ async def test_the_history_of_one_among_a_million_events_is_there_at_once(settin
         flow = await flowed(client, identity(0, 0), since="1h", at_most=EVENTS)
         took = time.perf_counter() - began
         print(f"flow: {flow.read:,} headers read in {took:.1f} s ({flow.read / took:,.0f}/s)")
-        assert flow.events == ROUNDS
+        assert len(flow.hops) == ROUNDS
         began, read = time.perf_counter(), 0
 
         def count(batch: Sequence[object]) -> None:

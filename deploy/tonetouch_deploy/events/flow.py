@@ -5,7 +5,7 @@ streams are read, for as long as is asked. Of the entities that were found then,
 that happened later; what nobody reads is said.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -33,8 +33,12 @@ _ID_VERSION = 14
 
 
 class Hop(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of the story, and what it led to. Milliseconds are since its cause, and since the story began."""
+    """An event of the story. `depth` counts the causes above it; its own is the nearest hop before it with one less.
 
+    Milliseconds are since its cause, and since the story began.
+    """
+
+    depth: int
     stream: str
     sequence: int
     type: str
@@ -45,17 +49,15 @@ class Hop(msgspec.Struct, frozen=True, kw_only=True):
     causation: str | None
     after_ms: float
     since_beginning_ms: float
-    led_to: tuple["Hop", ...] = ()
 
 
 class Flow(msgspec.Struct, frozen=True, kw_only=True):
-    """A story. More than one root: the cause of the others was not among what was read."""
+    """A story: each hop below what caused it. Of all that stand at depth 0 but one, the cause was not read."""
 
     correlation: str
     began: str
     took_ms: float
-    events: int
-    roots: tuple[Hop, ...]
+    hops: tuple[Hop, ...]
     read: int
     notes: tuple[str, ...]
 
@@ -190,39 +192,47 @@ def _told(correlation: str, found: Sequence[Stored], read: int, notes: Sequence[
         correlation=correlation,
         began=began,
         took_ms=_milliseconds(began, ended),
-        events=len(ordered),
-        roots=_tree(ordered),
+        hops=tuple(_below_their_causes(ordered)),
         read=read,
         notes=tuple(notes),
     )
 
 
-def _tree(ordered: Sequence[Stored]) -> tuple[Hop, ...]:
-    """Each event below what caused it; at the top those whose cause is not among them."""
-    ids = {event.envelope.id: event for event in ordered if event.envelope}
-    children: dict[str | None, list[Stored]] = {}
+def _below_their_causes(ordered: Sequence[Stored]) -> Iterator[Hop]:
+    """Every event once, after what caused it; first those whose cause is not among them, and then what is in a ring."""
+    ids = {event.envelope.id for event in ordered if event.envelope}
+    caused: dict[str | None, list[Stored]] = {}
     for event in ordered:
         cause = event.envelope.causation if event.envelope else None
-        children.setdefault(cause if cause in ids else None, []).append(event)
+        caused.setdefault(cause if cause in ids else None, []).append(event)
+    told: set[tuple[str, int]] = set()
+    for root in [*caused.get(None, ()), *ordered]:
+        waiting = [(root, 0, ordered[0].time)]
+        while waiting:
+            event, depth, since = waiting.pop()
+            if (event.stream, event.sequence) in told:
+                continue
+            told.add((event.stream, event.sequence))
+            yield _hop(event, depth, since=since, beginning=ordered[0].time)
+            led_to = caused.get(event.envelope.id, ()) if event.envelope else ()
+            waiting += [(child, depth + 1, event.time) for child in reversed(led_to)]
 
-    def hop(event: Stored, since: str) -> Hop:
-        envelope = event.envelope
-        identity = envelope.id if envelope else ""
-        return Hop(
-            stream=event.stream,
-            sequence=event.sequence,
-            type=event.type,
-            entity=event.entity,
-            service=envelope.source.split("/")[1] if envelope else "",
-            time=event.time,
-            id=identity,
-            causation=envelope.causation if envelope else None,
-            after_ms=_milliseconds(since, event.time),
-            since_beginning_ms=_milliseconds(ordered[0].time, event.time),
-            led_to=tuple(hop(child, event.time) for child in children.get(identity, ())),
-        )
 
-    return tuple(hop(event, ordered[0].time) for event in children.get(None, ()))
+def _hop(event: Stored, depth: int, *, since: str, beginning: str) -> Hop:
+    envelope = event.envelope
+    return Hop(
+        depth=depth,
+        stream=event.stream,
+        sequence=event.sequence,
+        type=event.type,
+        entity=event.entity,
+        service=envelope.source.split("/")[1] if envelope and "/" in envelope.source else "",
+        time=event.time,
+        id=envelope.id if envelope else "",
+        causation=envelope.causation if envelope else None,
+        after_ms=_milliseconds(since, event.time),
+        since_beginning_ms=_milliseconds(beginning, event.time),
+    )
 
 
 def _milliseconds(begin: str, end: str) -> float:

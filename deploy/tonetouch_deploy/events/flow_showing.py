@@ -17,10 +17,11 @@ _SLOW_MS = 1000.0
 
 def flow_tree(flow: "Flow") -> Tree:
     """Each event below its cause, with the service that said it and the time since its cause."""
-    title = f"{flow.correlation}  {flow.events:,} events in {milliseconds(flow.took_ms)}, from {flow.began[:19]}"
-    tree = Tree(Text(title.replace("T", " ")))
-    for root in flow.roots:
-        _grow(tree, root)
+    took, began = milliseconds(flow.took_ms), flow.began[:19].replace("T", " ")
+    tree = Tree(Text(printable(f"{flow.correlation}  {len(flow.hops):,} events in {took}, from {began}")))
+    branches = [tree]
+    for hop in flow.hops:
+        branches[hop.depth + 1 :] = [branches[hop.depth].add(_line(hop))]
     return tree
 
 
@@ -30,10 +31,8 @@ def say_notes(console: Console, flow: "Flow") -> None:
         say(console, note)
 
 
-def _grow(tree: Tree, hop: "Hop") -> None:
+def _line(hop: "Hop") -> Text:
     line = Text(printable(f"{hop.type}  "), style="bold")
     line.append(printable(f"{hop.service}  {hop.stream}@{hop.sequence}  {hop.entity}  "), style="not bold dim")
     line.append(f"+{milliseconds(hop.after_ms)}", style="not bold yellow" if hop.after_ms >= _SLOW_MS else "not bold")
-    branch = tree.add(line)
-    for child in hop.led_to:
-        _grow(branch, child)
+    return line
