@@ -10,6 +10,9 @@ events = typer.Typer(
     no_args_is_help=True,
 )
 
+SEE, CARRY = "See", "Carry a log elsewhere"
+"""The headings of the list of commands."""
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for programs.")]
 
 

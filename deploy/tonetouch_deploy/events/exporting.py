@@ -13,7 +13,7 @@ from nats.aio.client import Client
 from rich.console import Console
 
 from tonetouch_deploy.appearing import appearing
-from tonetouch_deploy.events._root import AsJson, events, say_json
+from tonetouch_deploy.events._root import CARRY, AsJson, events, say_json
 from tonetouch_deploy.events.counting import Counter, counting
 from tonetouch_deploy.events.exported import Exported
 from tonetouch_deploy.events.exporting_parquet import parquet_file
@@ -55,7 +55,7 @@ class Written(msgspec.Struct, frozen=True, kw_only=True):
     streams: dict[str, int]
 
 
-@events.command()
+@events.command(rich_help_panel=CARRY)
 def export(
     path: Annotated[str, typer.Argument(help="The file to write; `-` is standard output.")],
     *,

@@ -15,7 +15,7 @@ import typer
 from nats.aio.client import Client
 from rich.console import Console
 
-from tonetouch_deploy.events._root import AsJson, events, say_json
+from tonetouch_deploy.events._root import SEE, AsJson, events, say_json
 from tonetouch_deploy.events.flow_showing import flow_tree, say_notes
 from tonetouch_deploy.events.looking import TRUTH, entity_history
 from tonetouch_deploy.events.moments import moment_of, span_of, stamp
@@ -69,7 +69,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     end: str
 
 
-@events.command()
+@events.command(rich_help_panel=SEE)
 def flow(
     correlation: Annotated[str, typer.Argument(help="The story's correlation, or the id of an entity: its first one.")],
     *,

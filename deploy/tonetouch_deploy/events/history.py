@@ -12,7 +12,7 @@ from nats.aio.client import Client
 from rich.console import Console
 
 from tonetouch_contracts.operating import Step, SteppedNoun, StepThrough
-from tonetouch_deploy.events._root import AsJson, events, say_json
+from tonetouch_deploy.events._root import SEE, AsJson, events, say_json
 from tonetouch_deploy.events.history_showing import say_history, say_states
 from tonetouch_deploy.events.looking import entity_history
 from tonetouch_deploy.events.moments import moment_of
@@ -82,7 +82,7 @@ Place = Annotated[str | None, typer.Option("--seq", help="As of this event, as C
 States = Annotated[bool, typer.Option(help="Ask the services what their nouns were after each event.")]
 
 
-@events.command()
+@events.command(rich_help_panel=SEE)
 def history(
     entity: Entity, *, time: Time = None, seq: Place = None, states: States = True, as_json: AsJson = False
 ) -> None:
@@ -94,7 +94,7 @@ def history(
         say_history(Console(), found)
 
 
-@events.command()
+@events.command(rich_help_panel=SEE)
 def state(entity: Entity, *, time: Time = None, seq: Place = None, as_json: AsJson = False) -> None:
     """What an entity is, or was at a time or after an event: every noun of every service, whole."""
     found = reach(lambda client: lived(client, entity, time=time, seq=seq))

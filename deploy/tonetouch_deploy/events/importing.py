@@ -14,7 +14,7 @@ import typer
 from nats.aio.client import Client
 from rich.console import Console
 
-from tonetouch_deploy.events._root import AsJson, events, say_json
+from tonetouch_deploy.events._root import CARRY, AsJson, events, say_json
 from tonetouch_deploy.events.counting import Counter, counting
 from tonetouch_deploy.events.exported import Exported
 from tonetouch_deploy.events.looking import message_at, truth_streams
@@ -46,7 +46,7 @@ class _Survey(msgspec.Struct, frozen=True, kw_only=True):
     renumbered: tuple[str, ...]
 
 
-@events.command("import")
+@events.command("import", rich_help_panel=CARRY)
 def bring(
     path: Annotated[Path, typer.Argument(help="A file that `events export` wrote, in lines of JSON.")],
     *,

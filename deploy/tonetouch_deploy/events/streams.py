@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from rich.console import Console
 
 from tonetouch_contracts import manifest
-from tonetouch_deploy.events._root import AsJson, events, say_json
+from tonetouch_deploy.events._root import SEE, AsJson, events, say_json
 from tonetouch_deploy.events.looking import StreamInfo, all_streams, first_since
 from tonetouch_deploy.events.reaching import api, reach, together
 from tonetouch_deploy.events.streams_showing import consumer_table, drift_table, stream_table
@@ -67,7 +67,7 @@ class DriftRow(msgspec.Struct, frozen=True, kw_only=True):
     how: tuple[str, ...]
 
 
-@events.command()
+@events.command(rich_help_panel=SEE)
 def streams(*, as_json: AsJson = False) -> None:
     """Every stream: its head, size, rate over the last minute, and owner."""
     rows = reach(stream_rows)
@@ -77,7 +77,7 @@ def streams(*, as_json: AsJson = False) -> None:
         Console().print(stream_table(rows))
 
 
-@events.command()
+@events.command(rich_help_panel=SEE)
 def consumers(
     stream: Annotated[str | None, typer.Argument(help="Only of this stream.", show_default=False)] = None,
     *,
@@ -91,7 +91,7 @@ def consumers(
         Console().print(consumer_table(rows))
 
 
-@events.command()
+@events.command(rich_help_panel=SEE)
 def drift(*, as_json: AsJson = False) -> None:
     """Compare the server with the manifest; fails where they differ."""
     rows = reach(drift_rows)

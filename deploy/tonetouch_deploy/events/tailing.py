@@ -11,7 +11,7 @@ from rich.console import Console
 
 from tonetouch_contracts.manifest import STREAMS
 from tonetouch_contracts.subjects import entity_filter
-from tonetouch_deploy.events._root import AsJson, events, say_json, say_json_line
+from tonetouch_deploy.events._root import SEE, AsJson, events, say_json, say_json_line
 from tonetouch_deploy.events.looking import TRUTH, in_order, message_at, truth_streams
 from tonetouch_deploy.events.moments import moment_of
 from tonetouch_deploy.events.passing import Passage, Start
@@ -71,7 +71,7 @@ Entity = Annotated[str | None, typer.Option(help="Only of this entity, by its id
 Correlation = Annotated[str | None, typer.Option(help="Only of this story, by its correlation.")]
 
 
-@events.command()
+@events.command(rich_help_panel=SEE)
 def tail(
     *,
     types: Types = None,
@@ -102,7 +102,7 @@ def tail(
         raise typer.Exit(130) from None
 
 
-@events.command()
+@events.command(rich_help_panel=SEE)
 def show(
     where: Annotated[str, typer.Argument(help="CATALOG@17, or 17 for the seventeenth event of every stream.")],
     *,
