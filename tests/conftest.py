@@ -9,7 +9,7 @@ from pydantic import SecretStr
 
 from tests.cloud.fixtures import _cloud, _cloud_simulator  # noqa: F401
 from tests.scheduling import pytest_collection_modifyitems, pytest_xdist_make_scheduler  # noqa: F401
-from tests.servers import NatsServer, ObjectStoreServer, nats_server, object_store
+from tests.servers import INSTALLATIONS, NatsServer, ObjectStoreServer, nats_server, object_store
 from tonetouch_runtime import Settings
 
 
@@ -22,7 +22,7 @@ def _s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStoreServer]
 
 @pytest.fixture(scope="session", name="nats_server")
 def _nats_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    with nats_server(tmp_path_factory.mktemp("nats")) as server:
+    with nats_server(tmp_path_factory.mktemp("nats"), installations=INSTALLATIONS) as server:
         yield server
 
 
@@ -40,12 +40,15 @@ def _fresh_nats_url(nats_server: NatsServer) -> str:
 
 @pytest.fixture(scope="session", name="settings_in")
 def _settings_in(nats_server: NatsServer, s3: ObjectStoreServer) -> Callable[[Path], Settings]:
-    """Settings of one more installation, with its data in a folder: nothing is provisioned yet."""
+    """Settings of one more installation, with its data in a folder: nothing is provisioned yet.
+
+    What runs with them is known to the bus by its name, and has the permissions it would have anywhere.
+    """
 
     def settings(data: Path) -> Settings:
         return Settings(
             data=data,
-            nats_url=nats_server.fresh_account(),
+            **nats_server.fresh_installation().settings,
             s3_endpoint=s3.endpoint,
             s3_bucket=f"bucket-{uuid.uuid4().hex[:12]}",
             s3_access_key=SecretStr(s3.access_key),

@@ -12,16 +12,33 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+import msgspec
 import uvicorn
+from pydantic import SecretStr
 from starlette.types import ASGIApp
+
+from tonetouch_contracts.manifest import STREAMS
+from tonetouch_deploy.nats_accounts import (
+    OPERATOR,
+    READER,
+    READER_PERMISSIONS,
+    ROLES,
+    account,
+    permissions_of,
+    reading_account,
+    user,
+)
 
 START_SECONDS = 20.0
 STOP_SECONDS = 10.0
 PORT_ATTEMPTS = 3
-ACCOUNTS = 1200
-"""JetStream accounts of the test server: a test that wants streams of its own takes the next one."""
+ACCOUNTS = 600
+"""JetStream accounts of a test server in which everything is allowed: a test that wants streams takes the next one."""
+INSTALLATIONS = 900
+"""More accounts of the shared test server, with the permissions of a real one; a few of them have readers too."""
+READABLE = 24
 
 
 class ServerDidNotStart(Exception):
@@ -69,6 +86,24 @@ def object_store(folder: Path) -> Iterator[ObjectStoreServer]:
         _stop(process)
 
 
+@dataclass(frozen=True)
+class Tenant:
+    """An account of its own with the users of an installation.
+
+    `url` is that of a test, to which everything is allowed; the others are known by `user` and their role.
+    """
+
+    url: str
+    user: str
+    password: str = field(repr=False)
+    reader_url: str
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of services that run here."""
+        return {"nats_url": self.url, "nats_user": self.user, "nats_password": SecretStr(self.password)}
+
+
 @dataclass
 class NatsServer:
     """A running NATS server with JetStream on disk; `restart` and `kill` keep its port and its data."""
@@ -77,12 +112,27 @@ class NatsServer:
     port: int
     folder: Path
     process: subprocess.Popen[bytes]
+    installations: int = 0
     _accounts: Iterator[int] = field(default_factory=lambda: iter(range(ACCOUNTS)))
+    _readable: Iterator[int] = field(default_factory=lambda: iter(range(READABLE)))
+    _installations: Iterator[int] = field(default_factory=lambda: iter(range(READABLE, INSTALLATIONS)))
 
     def fresh_account(self) -> str:
         """The URL of an account with no stream in it: what other tests do cannot be seen there."""
-        name = f"tenant{next(self._accounts)}"
-        return f"nats://{name}:{name}@127.0.0.1:{self.port}"
+        return self._url(f"tenant{next(self._accounts)}")
+
+    def fresh_installation(self, *, readable: bool = False) -> Tenant:
+        """The same, with the users and permissions of an installation; a `readable` one has other teams' reader too.
+
+        Where it is not readable, a test may say what other services would over the connection of the one it runs.
+        """
+        name = f"home{next(self._readable if readable else self._installations)}"
+        return Tenant(
+            url=self._url(name), user=f"{name}-{{service}}", password=name, reader_url=self._url(name, f"{name}-reader")
+        )
+
+    def _url(self, password: str, user: str | None = None) -> str:
+        return f"nats://{user or password}:{password}@127.0.0.1:{self.port}"
 
     def kill(self) -> None:
         """Ends the server at once (SIGKILL), as a power cut would."""
@@ -93,20 +143,21 @@ class NatsServer:
         """Stops the server if it still runs, and starts it again on the same port and data."""
         _stop(self.process)
         with (self.folder / "nats.log").open("ab") as log:
-            self.process = _launch_nats(self.folder, self.port, log)
+            self.process = _launch_nats(self.folder, self.port, self.installations, log)
         _wait_until_ready(self.process, self.port, _speaks_nats, self.folder / "nats.log")
 
 
 @contextmanager
-def nats_server(folder: Path) -> Iterator[NatsServer]:
+def nats_server(folder: Path, *, installations: int = 0) -> Iterator[NatsServer]:
     """A `nats-server` that syncs every write, its data in `folder/jetstream`, stopped at the end of the block."""
     folder.mkdir(parents=True, exist_ok=True)
 
     def launch(port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        return _launch_nats(folder, port, log)
+        return _launch_nats(folder, port, installations, log)
 
     process, port = _started(launch, _speaks_nats, folder / "nats.log")
-    server = NatsServer(url=f"nats://127.0.0.1:{port}", port=port, folder=folder, process=process)
+    url = f"nats://127.0.0.1:{port}"
+    server = NatsServer(url=url, port=port, folder=folder, process=process, installations=installations)
     try:
         yield server
     finally:
@@ -129,19 +180,43 @@ async def web_server(app: ASGIApp) -> AsyncIterator[int]:
             await serving
 
 
-def _launch_nats(folder: Path, port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _launch_nats(folder: Path, port: int, installations: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
     config = folder / "nats.conf"
     store = json.dumps(str(folder / "jetstream"))
-    accounts = "".join(
+    plain = "".join(
         f"  {name}: {{ jetstream: enabled, users: [{{ user: {name}, password: {name} }}] }}\n"
         for name in ("shared", *(f"tenant{number}" for number in range(ACCOUNTS)))
     )
+    allowed = {"anything": '{ publish: ">", subscribe: ">" }', READER: READER_PERMISSIONS.written()}
+    allowed |= {role: permissions_of(role).written() for role in ROLES}
+    allowed |= {f"{role}_and_tests": _told_by_tests(role) for role in ROLES if role != OPERATOR}
+    # The server takes a name that nothing refers to for a mistake.
+    variables = "".join(f"may_{role}: {said}\n" for role, said in allowed.items()) if installations else ""
+    homes = "".join(_home(f"home{number}", readable=number < READABLE) for number in range(installations))
     config.write_text(
         f"listen: 127.0.0.1:{port}\nserver_name: tests\njetstream {{ store_dir: {store}, sync_interval: always }}\n"
-        f"accounts {{\n{accounts}}}\nno_auth_user: shared\n",
+        f"{variables}accounts {{\n{plain}{homes}}}\nno_auth_user: shared\n",
         encoding="utf-8",
     )
     return subprocess.Popen([_program("nats-server"), "--config", str(config)], stdout=log, stderr=log)
+
+
+def _home(name: str, *, readable: bool) -> str:
+    """The account of an installation. An operator costs the start of the server as much as all the services."""
+    mine = [user(each, name, "$may_anything") for each in (name, f"{name}-tests")]
+    if not readable:
+        told = [user(f"{name}-{role}", name, f"$may_{role}_and_tests") for role in ROLES if role != OPERATOR]
+        return f"  {name}: {{ jetstream: enabled, users: [ {', '.join([*mine, *told])} ] }}\n"
+    users = [*mine, *(user(f"{name}-{role}", name, f"$may_{role}") for role in ROLES)]
+    readers = reading_account(f"{name}-readers", name, [user(f"{name}-{READER}", name, f"$may_{READER}")])
+    return account(name, users) + readers
+
+
+def _told_by_tests(role: str) -> str:
+    """The permissions of a role whose connection tests use too: to say what other services would, and to ask."""
+    exact = permissions_of(role)
+    said = (subject for stream in STREAMS for subject in stream.subjects)
+    return msgspec.structs.replace(exact, publish=tuple(dict.fromkeys((*exact.publish, *said, "cmd.>")))).written()
 
 
 def _program(name: str) -> str:

@@ -6,6 +6,7 @@ what             subject                         example
 an event         ``<noun>.<verb>.<entity id>``   ``track.uploaded.0192...``
 a command        ``cmd.<service>.<verb>``        ``cmd.catalog.show-track``
 a queued step    ``q.<queue>.<step>.<entity>``   ``q.ingest.embed.0192...``
+an announcement  ``log.<event's subject>``       ``log.track.uploaded.0192...``
 ===============  ==============================  ==========================
 """
 
@@ -42,6 +43,14 @@ def command_subject(command: type[Command[Any]], service: str | None = None) -> 
     """Where a command is sent; `service` addresses the commands that every service answers."""
     owner, _, verb = command.wire_name().partition(".")
     return f"cmd.{service or owner}.{verb}"
+
+
+def announced(subject: str) -> str:
+    """Where the log announces what it has taken: its headers, with stream and sequence, once it is on the disk.
+
+    Those who only listen hear it there; on the event's own subject also appends go by that the log refuses.
+    """
+    return f"log.{subject}"
 
 
 def queue_subject(queue: str, step: str, entity_id: str = "*") -> str:

@@ -6,7 +6,6 @@ of a cache: a second check is a check too.
 """
 
 import asyncio
-import os
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
@@ -17,10 +16,9 @@ from rich.table import Table
 
 from tonetouch_contracts.job import JobRecorded
 from tonetouch_deploy.ai_check_questions import QUESTIONS, Answers, in_words
-from tonetouch_deploy.composing import service_environment
 from tonetouch_deploy.ledger_showing import UNKNOWN, Column, count, dollars, milliseconds, table, text
-from tonetouch_deploy.run_record import run_record
-from tonetouch_deploy.settings import CannotStartError, read_settings
+from tonetouch_deploy.nats_accounts import OPERATOR
+from tonetouch_deploy.settings import CannotStartError
 from tonetouch_runtime import Bus, Log, Objects, SystemClock, TonetouchError
 from tonetouch_runtime import Settings as RuntimeSettings
 from tonetouch_runtime.ai import AIUnavailable, Whose
@@ -80,11 +78,9 @@ async def connected(settings: RuntimeSettings) -> AsyncIterator[Client]:
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         try:
-            bus = await asyncio.wait_for(Bus.connect(settings.nats_url, FEATURE), _CONNECT_SECONDS)
+            bus = await asyncio.wait_for(Bus.join(settings, OPERATOR), _CONNECT_SECONDS)
         except TimeoutError:
-            raise CannotStartError(
-                f"There is no bus at {settings.nats_url}; start everything with `uv run just up`."
-            ) from None
+            raise CannotStartError("No bus answers; start everything with `uv run just up`.") from None
         stack.push_async_callback(bus.close)
         objects = Objects(settings.object_store)
         stack.push_async_callback(objects.close)
@@ -97,20 +93,6 @@ async def connected(settings: RuntimeSettings) -> AsyncIterator[Client]:
         ai = AIClient(service=FEATURE, bus=bus, log=log, objects=objects, clock=clock, upstream=upstream)
         stack.push_async_callback(ai.close)
         yield Client(ai=ai, log=log, clock=clock, configured=configured)
-
-
-def installation() -> RuntimeSettings:
-    """The settings of the installation that `TONETOUCH_*` names, else of the one that `up` started.
-
-    Raises CannotStartError where nothing was started.
-    """
-    own = read_settings()
-    if any(name in os.environ for name in ("TONETOUCH_NATS_URL", "TONETOUCH_S3_ENDPOINT")):
-        return RuntimeSettings()
-    environment = service_environment(own, run_record(own.data_folder).ports)
-    ours = {name: value for name, value in environment.items() if name.startswith("TONETOUCH_")}
-    said: dict[str, Any] = {name.removeprefix("TONETOUCH_").lower(): value for name, value in ours.items()}
-    return RuntimeSettings(**{name: value for name, value in said.items() if name in RuntimeSettings.model_fields})
 
 
 def check_table(checks: Iterable[Check]) -> Table:

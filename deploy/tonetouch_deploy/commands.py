@@ -9,7 +9,13 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from tonetouch_deploy.composing import SERVICES, health_probe, provisioning_command, service_environment
+from tonetouch_deploy.composing import (
+    SERVICES,
+    health_probe,
+    provisioning_command,
+    provisioning_environment,
+    reader_url,
+)
 from tonetouch_deploy.families import Families
 from tonetouch_deploy.finding import find_audio
 from tonetouch_deploy.ledger_showing import say
@@ -108,7 +114,7 @@ def provision() -> None:
         settings = read_settings()
         record = last_run_record(settings.data_folder)
         meant = any(name in os.environ for name in ("TONETOUCH_NATS_URL", "TONETOUCH_S3_ENDPOINT"))
-        environment = dict(os.environ) if meant or record is None else service_environment(settings, record.ports)
+        environment = dict(os.environ) if meant or record is None else provisioning_environment(settings, record.ports)
     except CannotStartError as error:
         raise _failure(error) from error
     raise typer.Exit(subprocess.run(provisioning_command(), env=environment, check=False).returncode)
@@ -121,6 +127,16 @@ def token() -> None:
         settings = read_settings()
         prepare_data_folder(settings.data_folder)
         typer.echo(admin_token(settings))
+    except CannotStartError as error:
+        raise _failure(error) from error
+
+
+@app.command()
+def reader() -> None:
+    """Print the address of the log for other teams, with the name and password of the user who may only read."""
+    try:
+        settings = read_settings()
+        typer.echo(reader_url(settings, run_record(settings.data_folder).ports))
     except CannotStartError as error:
         raise _failure(error) from error
 
@@ -141,7 +157,8 @@ def clean(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = F
 def ai_check() -> None:
     """Make one small call for each AI task: what came back, from which target, what it cost. Fails if one fails."""
     # The client takes seconds to load, for which no other command should wait.
-    from tonetouch_deploy.ai_checking import all_checks, check_table, installation, waiting_for
+    from tonetouch_deploy.ai_checking import all_checks, check_table, waiting_for
+    from tonetouch_deploy.installation import installation
     from tonetouch_runtime import TonetouchError
 
     console = Console()

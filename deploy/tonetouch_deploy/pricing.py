@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from fractions import Fraction
@@ -16,13 +15,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from tonetouch_contracts.pricing import RepriceJobs, Repricing
-from tonetouch_deploy.ports import LOOPBACK
+from tonetouch_deploy.installation import installation
+from tonetouch_deploy.nats_accounts import OPERATOR
 from tonetouch_deploy.price_differences import HOURS_A_WEEK, Difference, differences
 from tonetouch_deploy.price_lists import PINNED, GenaiPrices, PublicList, litellm_list, pinned
-from tonetouch_deploy.run_record import run_record
-from tonetouch_deploy.settings import CannotStartError, read_settings
+from tonetouch_deploy.settings import CannotStartError
 from tonetouch_deploy.showing import say_failure
-from tonetouch_runtime import Bus, Misconfigured, TonetouchError
+from tonetouch_runtime import Bus, Misconfigured, Settings, TonetouchError
 from tonetouch_runtime.ai.prices.listed import ListedPrice, Rates
 from tonetouch_runtime.ai.pricing import PriceBook
 
@@ -121,14 +120,14 @@ def reprice(
     """
     command = RepriceJobs(from_day=from_day, to_day=to_day, feature=feature, model=model, only_show=only_show)
     try:
-        pages = asyncio.run(_pages(_bus_url(), command))
+        pages = asyncio.run(_pages(installation(), command))
     except (CannotStartError, TonetouchError) as error:
         raise _failure(str(error)) from error
     typer.echo(_summary(pages, only_show=only_show))
 
 
-async def _pages(url: str, command: RepriceJobs) -> list[Repricing]:
-    bus = await Bus.connect(url, "tonetouch-prices")
+async def _pages(settings: Settings, command: RepriceJobs) -> list[Repricing]:
+    bus = await Bus.join(settings, OPERATOR)
     pages: list[Repricing] = []
     try:
         while not pages or command.cursor:
@@ -141,13 +140,6 @@ async def _pages(url: str, command: RepriceJobs) -> list[Repricing]:
 
 def _after(command: RepriceJobs, cursor: str | None) -> RepriceJobs:
     return msgspec.structs.replace(command, cursor=cursor)
-
-
-def _bus_url() -> str:
-    """The bus of TONETOUCH_NATS_URL, else of the launcher that runs on this data folder."""
-    if url := os.environ.get("TONETOUCH_NATS_URL"):
-        return url
-    return f"nats://{LOOPBACK}:{run_record(read_settings().data_folder).ports['nats']}"
 
 
 def _summary(pages: list[Repricing], *, only_show: bool) -> str:

@@ -11,6 +11,7 @@ import nats.errors
 from pydantic import ValidationError
 
 from tonetouch_contracts import manifest
+from tonetouch_deploy.nats_accounts import PROVISIONING
 from tonetouch_runtime import Bus, Objects, Settings, TonetouchError, Unavailable
 from tonetouch_runtime.provisioning import apply
 
@@ -24,9 +25,9 @@ async def provision(settings: Settings) -> list[str]:
     change (a stream's retention or storage cannot be changed while it holds events).
     """
     try:
-        bus = await asyncio.wait_for(Bus.connect(settings.nats_url, "provisioning"), _CONNECT_BOUND_SECONDS)
+        bus = await asyncio.wait_for(Bus.join(settings, PROVISIONING), _CONNECT_BOUND_SECONDS)
     except TimeoutError:
-        raise Unavailable(f"the bus at {settings.nats_url} did not answer in {_CONNECT_BOUND_SECONDS:g} s") from None
+        raise Unavailable(f"the bus of TONETOUCH_NATS_URL did not answer in {_CONNECT_BOUND_SECONDS:g} s") from None
     try:
         done = await apply(bus.jetstream, manifest.STREAMS, manifest.QUEUES, manifest.CONSUMERS)
     finally:

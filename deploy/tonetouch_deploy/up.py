@@ -10,7 +10,13 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from tonetouch_deploy.composing import chosen_ports, provisioning_command, service_environment, services, stores
+from tonetouch_deploy.composing import (
+    chosen_ports,
+    provisioning_command,
+    provisioning_environment,
+    services,
+    stores,
+)
 from tonetouch_deploy.finding import find_audio
 from tonetouch_deploy.logs import LogFile
 from tonetouch_deploy.ports import LOOPBACK
@@ -18,6 +24,7 @@ from tonetouch_deploy.run_record import RunRecord, write_run_record
 from tonetouch_deploy.settings import CannotStartError, Settings, admin_token, locked, prepare_data_folder
 from tonetouch_deploy.showing import ending_table, file_progress, process_table, say_where
 from tonetouch_deploy.supervising import Supervisor
+from tonetouch_deploy.targets import write_targets
 from tonetouch_deploy.tying import tied
 from tonetouch_deploy.uploading import ApiClient, upload
 
@@ -45,6 +52,7 @@ def run_up(settings: Settings, paths: Sequence[Path], *, demo: bool, console: Co
 async def _run(settings: Settings, music: Sequence[Path] | None, *, demo: bool, console: Console) -> None:
     ports = chosen_ports(settings)
     folder = settings.data_folder
+    write_targets(folder, ports)
     record = RunRecord(api_url=f"http://{LOOPBACK}:{ports['api']}", admin_token=admin_token(settings), ports=ports)
 
     def keep_record() -> None:
@@ -115,7 +123,7 @@ async def _provision(settings: Settings, ports: dict[str, int]) -> None:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
-        env=service_environment(settings, ports),
+        env=provisioning_environment(settings, ports),
         process_group=0,
     )
     try:

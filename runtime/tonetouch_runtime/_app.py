@@ -130,7 +130,9 @@ async def running(app: App, settings: Settings, *, clock: Clock | None = None) -
         for command, answer in (*operating.answers.items(), *Answers(rebuilding, operating.note).all.items()):
             answer_on(bus, app.name, command, answer, floor.seen)
         await bus.broker.start()
-        # Once this returns the server knows what we answer: whoever asks from now on finds somebody.
+        # Once this returns the server knows what we answer: whoever asks from now on finds somebody. Twice, because
+        # the client's ping overtakes what still waits to be sent (nats-py 2.16).
+        await bus.nats.flush()
         await bus.nats.flush()
         # The first thing to end: an answer needs all the rest.
         stack.push_async_callback(bus.stop_answering)

@@ -7,6 +7,7 @@ a framework in that path costs several times the work itself.
 import asyncio
 import contextlib
 import os
+import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
@@ -73,13 +74,13 @@ class Bus:
     ) -> "Bus":
         """Connect and stay: reconnects are unlimited, and waiting for a server that is not up yet is normal.
 
-        Without a `user` the address says who we are. Raises Misconfigured for an address that is none, and where the
-        server does not know us.
+        A `user` counts more than the one in the address. Raises Misconfigured for an address that is none, and where
+        the server does not know us.
         """
         leaving = asyncio.Event()
         watch = _ConnectionLog(leaving, on_closed or _exit)
         broker = NatsBroker(
-            url,
+            _anonymous(url) if user else url,
             name=name,
             # An inbox of our own, so that a server with permissions can keep others from reading our answers.
             inbox_prefix=f"_INBOX_{name}",
@@ -180,6 +181,11 @@ class Bus:
         except msgspec.DecodeError as error:
             raise Unavailable(f"{subject} answered what we cannot read: {error}") from error
         raise Refused.because(reply.problem)
+
+
+def _anonymous(url: str) -> str:
+    """The address (or several, with commas) without the users in it."""
+    return ",".join(re.sub("//.*@", "//", one) for one in url.split(","))
 
 
 def wire_size(headers: Mapping[str, str], body: bytes) -> int:

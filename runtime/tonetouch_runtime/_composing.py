@@ -5,13 +5,17 @@ from typing import Any
 
 from tonetouch_contracts import manifest
 from tonetouch_contracts.message import Command, Event, ShowHealth
+from tonetouch_contracts.operating import StepThrough
+from tonetouch_contracts.parties import party
 from tonetouch_contracts.subjects import command_subject, queue_subject, type_filter
-from tonetouch_runtime._router import Hearing, Router, Working
+from tonetouch_runtime._router import Hearing, Keeping, Router, Working
+from tonetouch_runtime.operating.answers import COMMANDS
 
 
 def check_composition(service: str, routers: Sequence[Router]) -> None:
     """Raise ValueError, in words, where two handlers claim one thing or a handler would never be called."""
-    commands: list[type[Command[Any]]] = [ShowHealth, *(command for router in routers for command in router.answering)]
+    own = (command for router in routers for command in router.answering)
+    commands: list[type[Command[Any]]] = [ShowHealth, StepThrough, *COMMANDS, *own]
     hearing = [entry for router in routers for entry in router.hearing]
     working = [entry for router in routers for entry in router.working]
     keeping = [entry for router in routers for entry in router.keeping]
@@ -23,6 +27,7 @@ def check_composition(service: str, routers: Sequence[Router]) -> None:
     _refuse_twice("keeps", [str(model.__tablename__) for model in models])
     for heard in hearing:
         _refuse_unheard(heard)
+    _refuse_unread(service, keeping)
     for worked in working:
         _refuse_unworked(worked)
 
@@ -40,6 +45,14 @@ def _refuse_unheard(entry: Hearing) -> None:
     for event in entry.events:
         if type_filter(event.wire_name()) not in consumer.filters or manifest.stream_of(event).name != consumer.stream:
             raise ValueError(f"{consumer.name} does not bring {_wire(event)}: it reads {', '.join(consumer.filters)}")
+
+
+def _refuse_unread(service: str, keeping: Sequence[Keeping]) -> None:
+    declared = party(service)
+    streams = {manifest.stream_of(event).name for entry in keeping for event in entry.hears}
+    if declared is not None and (more := streams - set(declared.streams_read)):
+        # Its reader would be refused by the server, and the table would stay empty.
+        raise ValueError(f"{service} keeps tables from {', '.join(sorted(more))}, which its party does not read")
 
 
 def _refuse_unworked(entry: Working) -> None:

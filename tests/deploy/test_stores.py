@@ -13,13 +13,16 @@ import httpx
 import nats
 import pytest
 from botocore.client import Config
-from nats.js.api import StreamConfig
+from nats.aio.client import Client
 
 from tests.deploy.waiting import is_gone, until
-from tonetouch_deploy.composing import BUCKET, chosen_ports, service_environment, stores
+from tonetouch_contracts.manifest import STREAMS
+from tonetouch_deploy.composing import BUCKET, chosen_ports, nats_password, service_environment, services, stores
+from tonetouch_deploy.nats_accounts import PROVISIONING, READER, ROLES
 from tonetouch_deploy.settings import Settings
 from tonetouch_deploy.supervising import Pace, Supervisor
 from tonetouch_runtime._objects import PART_BYTES, Objects, ObjectStoreAddress
+from tonetouch_runtime.provisioning import apply
 
 QUICK = Pace(first_delay=0.05, probe_every=0.05, probe_every_until_ready=0.05)
 Running = Callable[[], AbstractAsyncContextManager[tuple[Supervisor, dict[str, str]]]]
@@ -63,6 +66,25 @@ def s3_client(environment: dict[str, str], *, secret: str | None = None) -> Any:
     )
 
 
+async def connected(environment: dict[str, str], role: str = "operator") -> Client:
+    """The bus, as a role of this installation."""
+    return await nats.connect(
+        environment["TONETOUCH_NATS_URL"],
+        user=role,
+        password=nats_password(Path(environment["TONETOUCH_DATA"]), role),
+        inbox_prefix=f"_INBOX_{role}",
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=0.05,
+    )
+
+
+async def make_catalog(environment: dict[str, str]) -> None:
+    """One of the streams of the manifest, made by the role that may."""
+    bus = await connected(environment, PROVISIONING)
+    await apply(bus.jetstream(), [stream for stream in STREAMS if stream.name == "CATALOG"], (), (), leases=())
+    await bus.close()
+
+
 def objects_of(environment: dict[str, str]) -> Objects:
     """The bucket as a service with this environment opens it."""
     return Objects(
@@ -80,9 +102,9 @@ async def test_both_answer_and_stop(running: Running) -> None:
     """The bus acknowledges, the object store gives back what it was given, and both are gone after the stop."""
     async with running() as (supervisor, environment):
         pids = [row.pid for row in supervisor.status()]
-        bus = await nats.connect(environment["TONETOUCH_NATS_URL"])
-        await bus.jetstream().add_stream(StreamConfig(name="FACTS", subjects=["fact.*"]))
-        assert (await bus.jetstream().publish("fact.one", b"1")).seq == 1
+        bus = await connected(environment)
+        await make_catalog(environment)
+        assert (await bus.jetstream().publish("track.uploaded.one", b"1")).seq == 1
         await bus.close()
         client = s3_client(environment)
         client.create_bucket(Bucket=BUCKET)
@@ -94,11 +116,11 @@ async def test_both_answer_and_stop(running: Running) -> None:
 async def test_what_was_acknowledged_survives_kill_9(running: Running) -> None:
     """Both are killed with SIGKILL, come back by themselves, and have everything they acknowledged."""
     async with running() as (supervisor, environment):
-        bus = await nats.connect(environment["TONETOUCH_NATS_URL"], max_reconnect_attempts=-1, reconnect_time_wait=0.05)
+        bus = await connected(environment)
         log = bus.jetstream()
-        await log.add_stream(StreamConfig(name="FACTS", subjects=["fact.*"]))
+        await make_catalog(environment)
         for number in range(20):
-            await log.publish(f"fact.{number}", b"x")
+            await log.publish(f"track.uploaded.{number}", b"x")
         client = s3_client(environment)
         client.create_bucket(Bucket=BUCKET)
         client.put_object(Bucket=BUCKET, Key="audio/one", Body=b"sound" * 1000)
@@ -109,7 +131,7 @@ async def test_what_was_acknowledged_survives_kill_9(running: Running) -> None:
         await until(lambda: all(row.restarts == 1 and row.state == "ready" for row in supervisor.status()))
 
         await until(lambda: bus.is_connected)
-        assert (await log.stream_info("FACTS")).state.messages == 20
+        assert (await log.stream_info("CATALOG")).state.messages == 20
         assert client.get_object(Bucket=BUCKET, Key="audio/one")["Body"].read() == b"sound" * 1000
         await bus.close()
 
@@ -193,3 +215,31 @@ async def test_the_log_is_on_disk_before_it_is_acknowledged(running: Running, tm
         assert said["jetstream"]["config"]["sync_always"] is True
         assert said["jetstream"]["config"]["store_dir"].startswith(str(tmp_path / "my data" / "nats"))
         assert (said["host"], said["http_host"]) == ("127.0.0.1", "127.0.0.1")
+
+
+async def test_each_service_is_told_its_own_password_and_no_other(tmp_path: Path) -> None:
+    """It is made up for this data folder, and lies there for its owner only, as does what the server reads."""
+    settings = Settings(data=tmp_path)
+    ports = chosen_ports(settings)
+    stores(settings, ports)
+    secrets = {role: nats_password(tmp_path, role) for role in (*ROLES, READER)}
+    assert len(set(secrets.values())) == len(secrets)
+    for service in services(settings, ports):
+        assert service.env["TONETOUCH_NATS_USER"] == service.name
+        assert {secret for secret in secrets.values() if secret in service.env.values()} == {secrets[service.name]}
+    kept = [*(tmp_path / "secrets").glob("nats-*"), tmp_path / "nats" / "nats-server.conf"]
+    assert len(kept) == len(secrets) + 1
+    assert {path.stat().st_mode & 0o777 for path in kept} == {0o600}
+
+
+async def test_nobody_comes_in_without_a_password(running: Running) -> None:
+    """Not without a name, and not with that of a service and another's password."""
+    async with running() as (_, environment):
+        url = environment["TONETOUCH_NATS_URL"]
+        for told in ({}, {"user": "catalog", "password": environment["TONETOUCH_NATS_PASSWORD"]}):
+            with pytest.raises(nats.errors.Error, match=r"(?i)authorization"):
+                await nats.connect(url, allow_reconnect=False, error_cb=in_silence, **told)
+
+
+async def in_silence(_: Exception) -> None:
+    """What the client says beside raising."""

@@ -118,7 +118,7 @@ async def test_stopped_in_the_middle_of_an_upload_it_leaves_nothing(
 async def test_a_bus_that_is_away_is_said_and_waited_for(settings: Settings, tmp_path: Path) -> None:
     """Meanwhile every answer is a problem that says when to come back; a stream goes on where it stopped."""
     with nats_server(tmp_path / "nats") as bus:
-        settings.nats_url = bus.url
+        settings.nats_url, settings.nats_user = bus.url, ""
         async with installation(settings) as installed, asyncio.timeout(110):
             await installed.say(started("t"))
             async with watching(installed, "t") as told:

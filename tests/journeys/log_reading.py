@@ -1,4 +1,4 @@
-"""The log of a running installation, read as any other team would: with nats-py, nothing of ours in between."""
+"""The log of a running installation, read as its operator: with nats-py, nothing of ours in between."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
@@ -24,7 +24,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 async def log_of(data: Path) -> AsyncIterator[JetStreamContext]:
     """The log of the installation that runs on this data folder."""
     port = msgspec.json.decode((data / "run.json").read_bytes())["ports"]["nats"]
-    client = await nats.connect(f"nats://127.0.0.1:{port}")
+    password = (data / "secrets" / "nats-operator").read_text().strip()
+    client = await nats.connect(f"nats://operator:{password}@127.0.0.1:{port}", inbox_prefix="_INBOX_operator")
     try:
         yield client.jetstream()
     finally:

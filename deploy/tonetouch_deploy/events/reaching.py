@@ -6,7 +6,7 @@ is needed for it: a command does not wait for the libraries of the services.
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from nats.aio.client import Client
 
 from tonetouch_contracts.message import Command, Problem
 from tonetouch_contracts.subjects import command_subject
+from tonetouch_deploy.nats_accounts import OPERATOR
 from tonetouch_deploy.run_record import run_record
 from tonetouch_deploy.settings import CannotStartError, read_settings
 from tonetouch_deploy.showing import say_failure
@@ -44,26 +45,49 @@ class RefusedError(CannotStartError):
         self.problem = problem
 
 
-def nats_url() -> str:
-    """The address of the bus. Raises CannotStartError where nothing says which installation is meant."""
-    if meant := os.environ.get("TONETOUCH_NATS_URL"):
-        return meant
+class Door(msgspec.Struct, frozen=True, kw_only=True):
+    """The address of the bus, and who we are there; without a user the address says it."""
+
+    url: str
+    user: str = ""
+    password: str = ""
+
+    def __repr__(self) -> str:
+        return "Door(...)"
+
+
+def door() -> Door:
+    """The door of the bus. Raises CannotStartError where nothing says which installation is meant."""
+    if "TONETOUCH_NATS_URL" in os.environ:
+        return _door(os.environ)
     # What `up` gives its services is known to the launcher's composition, which takes longer to load.
     from tonetouch_deploy.composing import service_environment
 
     settings = read_settings()
-    return service_environment(settings, run_record(settings.data_folder).ports)["TONETOUCH_NATS_URL"]
+    return _door(service_environment(settings, run_record(settings.data_folder).ports))
+
+
+def _door(environment: Mapping[str, str]) -> Door:
+    said = {name: environment.get(f"TONETOUCH_NATS_{name.upper()}", "") for name in Door.__struct_fields__}
+    return Door(**{**said, "user": said["user"].replace("{service}", OPERATOR)})
 
 
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Client]:
+async def connected(door: Door) -> AsyncIterator[Client]:
     """A connection for as long as the block lasts. Raises CannotStartError where nobody answers."""
     try:
         client = await nats.connect(
-            url,
+            door.url,
+            user=door.user or None,
+            password=door.password or None,
             name="tonetouch events",
+            # The one inbox the server lets this role listen to.
+            inbox_prefix=f"_INBOX_{OPERATOR}",
             connect_timeout=CONNECT_SECONDS,
             allow_reconnect=False,
+            # Of a server that is not there the client would ask again for minutes.
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
             error_cb=_in_silence,
             pending_size=64 << 20,
         )
@@ -81,7 +105,7 @@ def reach(ask: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
     """Run one conversation with the installation; what goes wrong is one sentence and exit code 2."""
 
     async def conversation() -> T:
-        async with connected(nats_url()) as client:
+        async with connected(door()) as client:
             return await ask(client)
 
     try:

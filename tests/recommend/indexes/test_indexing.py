@@ -142,7 +142,7 @@ async def test_the_order_of_the_streams_does_not_matter(
     """Each stream read first, in the middle and last gives the same rows and the same points."""
     lived = []
     for number, order in enumerate((("INGEST", "CATALOG", "LIBRARY"), ("LIBRARY", "CATALOG", "INGEST"))):
-        here = settings.model_copy(update={"nats_url": nats_server.fresh_account(), "data": tmp_path / f"{number}"})
+        here = settings.model_copy(update={**nats_server.fresh_installation().settings, "data": tmp_path / f"{number}"})
         await provision(here)
         async with running(app, here) as floor:
             for stream in order:
