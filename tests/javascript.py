@@ -12,7 +12,8 @@ import sys
 from pathlib import Path
 
 ASYNCAPI = Path(__file__).parent / "contracts/asyncapi"
-FOLDERS = (ASYNCAPI,)
+EXAMPLE = Path(__file__).parents[1] / "examples/javascript"
+FOLDERS = (ASYNCAPI, EXAMPLE)
 
 
 def node() -> str | None:
