@@ -94,6 +94,7 @@ class Hop:
         if switch.counts and self._metric:
             switch.counts.time(self._metric, (*self._labels, self.outcome), seconds)
         if self.span is not None and switch.tracer:
+            self.span.attributes[Key.OUTCOME] = self.outcome
             switch.tracer.end(self.span, None if self.outcome in _EXPECTED else self.outcome)
 
     def note(self, key: Key, value: Value | None) -> Self:

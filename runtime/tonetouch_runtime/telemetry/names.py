@@ -109,6 +109,7 @@ class Key(StrEnum):
     AI_OUTPUT_TOKENS = "gen_ai.usage.output_tokens"
     AI_FEATURE = "tonetouch.ai.feature"
     AI_JOB = "tonetouch.ai.job"
+    OUTCOME = "tonetouch.outcome"
     ENTITY = "tonetouch.entity"
     SEQUENCE = "tonetouch.sequence"
     REPLAYED = "tonetouch.replayed"

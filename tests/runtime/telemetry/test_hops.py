@@ -121,8 +121,12 @@ async def test_every_attempt_is_a_span_and_a_failure_is_an_error(
     assert "error.type" not in dict(done.attributes or {})
 
 
-@pytest.mark.parametrize(("track", "status"), [("nobody", StatusCode.UNSET), ("bug", StatusCode.ERROR)])
-async def test_a_refusal_is_an_answer_and_a_bug_is_an_error(settings: Settings, track: str, status: StatusCode) -> None:
+@pytest.mark.parametrize(
+    ("track", "status", "outcome"), [("nobody", StatusCode.UNSET, "not_found"), ("bug", StatusCode.ERROR, "internal")]
+)
+async def test_a_refusal_is_an_answer_and_a_bug_is_an_error(
+    settings: Settings, track: str, status: StatusCode, outcome: str
+) -> None:
     """Whoever is told that there is no such track was answered well."""
     with collecting() as collected:
         async with hopping(settings) as (_, floor):
@@ -130,6 +134,7 @@ async def test_a_refusal_is_an_answer_and_a_bug_is_an_error(settings: Settings, 
                 await upload(floor, track)
             answered = await collected.one("answer cmd.catalog.show-track")
     assert answered.status.status_code is status
+    assert dict(answered.attributes or {})["tonetouch.outcome"] == outcome
 
 
 async def test_poured_facts_keep_their_own_stories(settings: Settings) -> None:
