@@ -5,7 +5,7 @@ What the exporter reads from the environment holds here too, among it ``OTEL_EXP
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.metadata import version
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -16,7 +16,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
 from tonetouch_runtime.telemetry.names import Key
-from tonetouch_runtime.telemetry.spans import Kind, Span, parsed
+from tonetouch_runtime.telemetry.spans import Emit, Kind, Span, parsed
 
 SEND_SECONDS = 3.0
 """How long one batch may take to be sent, and so how long the end of a process may wait for the last one."""
@@ -74,7 +74,7 @@ class Exporter:
 
 
 @contextlib.contextmanager
-def exporting(service: str, endpoint: str) -> Iterator[Callable[[Span], None]]:
+def exporting(service: str, endpoint: str) -> Iterator[Emit]:
     """Send the spans of a service to the collector at this address for as long as the block lasts."""
     sender = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=SEND_SECONDS)
     exporter = Exporter(service, sender)

@@ -65,6 +65,10 @@ class Span:
         self.ended_ns = 0
 
 
+Emit = Callable[[Span], None]
+"""Takes a span that is over."""
+
+
 class Tracer:
     """Begins spans and hands those that are over, and in the sample, to `emit`.
 
@@ -72,7 +76,7 @@ class Tracer:
     was begun elsewhere is continued as it was: sampled or not.
     """
 
-    def __init__(self, emit: Callable[[Span], None], *, share: float = 1.0) -> None:
+    def __init__(self, emit: Emit, *, share: float = 1.0) -> None:
         self._emit = emit
         self._bound = round(share * _SHARES)
 

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tests.runtime.installation import provision
-from tests.runtime.processes import service, variables
+from tests.runtime.processes import TINY, service, variables
 from tests.runtime.telemetry.collecting import decided, until, uploaded
 from tests.servers import free_port, web_server
 from tonetouch_runtime import Bus, Log, Settings, SystemClock
@@ -93,6 +93,19 @@ async def test_a_collector_that_is_away_costs_nothing_but_spans(settings: Settin
         await asyncio.to_thread(tiny.until, lambda: bool(tiny.said))
         tiny.tell(signal.SIGTERM)
         assert await asyncio.to_thread(tiny.ended, 10.0) == 0
+
+
+async def test_traces_without_the_library_are_a_wrong_setting(settings: Settings, tmp_path: Path) -> None:
+    """One sentence that says what to install; metrics without theirs are left out."""
+    missing = """
+import sys
+sys.modules["prometheus_client"] = sys.modules["opentelemetry.exporter.otlp.proto.http.trace_exporter"] = None
+"""
+    told = {"TONETOUCH_OTLP_ENDPOINT": "http://127.0.0.1:4318", "TONETOUCH_HEALTH_PORT": str(free_port())}
+    with service(tmp_path, {**variables(settings), **told}, missing + TINY) as tiny:
+        assert tiny.ended() == 78
+    assert tiny.complained[-1].startswith("tiny cannot start: TONETOUCH_OTLP_ENDPOINT is set and")
+    assert tiny.complained[-1].endswith("install tonetouch-runtime[telemetry]")
 
 
 async def test_without_a_collector_nothing_of_it_is_imported(settings: Settings, tmp_path: Path) -> None:
