@@ -17,6 +17,7 @@ from tonetouch_contracts.documents.asyncapi import asyncapi_document, document_n
 from tonetouch_contracts.envelope import Envelope
 from tonetouch_contracts.manifest import EVENTS, STREAMS, Stream, stream_of
 from tonetouch_contracts.message import Event
+from tonetouch_deploy.nats_accounts import READER_PERMISSIONS
 from tonetouch_runtime.provisioning import truth_config
 
 PATHS = sorted((CONTRACTS / "asyncapi").glob("*.json"))
@@ -158,6 +159,21 @@ def test_what_is_promised_of_a_stream_is_how_it_is_set_up(stream: Stream) -> Non
     for name, value in promised["configuration"].items():
         set_up = getattr(config, name)
         assert (set_up or 0 if name == "max_age" else set_up) == value, name
+
+
+@each_stream
+def test_another_team_may_read_as_the_document_says(stream: Stream) -> None:
+    """The subjects to ask and to listen on are among those which the reader's account is allowed, and served."""
+    document, allowed = document_of(stream), READER_PERMISSIONS
+    promised = document["x-streams"][stream.name]
+    assert promised["read-with"] in allowed.publish
+    assert promised["announced-on"] in allowed.subscribe
+    republish = truth_config(stream).republish
+    assert republish is not None
+    assert republish.dest == promised["announced-on"]
+    for wire in (event.wire_name() for event in stream.says):
+        channel = document["channels"][wire]
+        assert channel["x-announced"] == f"log.{channel['address']}"
 
 
 def test_two_shapes_of_one_name_cannot_share_a_document() -> None:

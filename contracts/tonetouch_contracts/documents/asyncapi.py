@@ -15,6 +15,7 @@ from tonetouch_contracts.documents.schemas import Schema, event_schemas, first_s
 from tonetouch_contracts.envelope import CONTENT_TYPE, SPEC_VERSION, Envelope
 from tonetouch_contracts.identity import derived
 from tonetouch_contracts.manifest import Stream
+from tonetouch_contracts.subjects import announced
 
 ENVELOPE = "envelope"
 SERVER = "installation"
@@ -65,8 +66,9 @@ def _info(owner: str, streams: Sequence[Stream], version: str) -> Schema:
         "title": f"What {owner} says",
         "version": version,
         "description": f"The events of Tone Touch Music that {owner} appends to {names}. Each is a fact: it is never "
-        "changed and never removed, and may grow by fields that have a default. Bind to the stream and read it in "
-        "order from any point on; ignore types and fields you do not know.",
+        "changed and never removed, and may grow by fields that have a default: ignore types and fields you do not "
+        "know. Read the streams in order with direct gets, from any sequence on; what is new is announced by its "
+        "headers, with its stream and sequence.",
         "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         "tags": [{"name": stream.name, "description": stream.promise} for stream in streams],
     }
@@ -88,7 +90,7 @@ def _server() -> Schema:
 def _account() -> Schema:
     return {
         "type": "userPassword",
-        "description": "The account for other teams: it reads declared streams and can do nothing else.",
+        "description": "The user for other teams: it reads the streams, hears what is new, and can do nothing else.",
     }
 
 
@@ -109,6 +111,7 @@ def _channel(wire: str, schema: Schema) -> Schema:
         "tags": [{"name": schema["x-stream"]}],
         "x-stream": schema["x-stream"],
         "x-filter": f"{wire}.*",
+        "x-announced": announced(schema["x-subject"]),
         **({"x-replaced-by": schema["x-replaced-by"]} if schema.get("deprecated") else {}),
     }
 
@@ -218,6 +221,8 @@ def _promises(stream: Stream, schemas: dict[str, Schema]) -> dict[str, Any]:
         "delivery": "At least once: one that comes again has the same ce-id.",
         "kept": "For ever; nothing is changed or removed.",
         "personal-data": kinds_in(schemas),
+        "read-with": f"$JS.API.DIRECT.GET.{stream.name}",
+        "announced-on": announced(">"),
         "configuration": {
             "name": stream.name,
             "subjects": stream.subjects,

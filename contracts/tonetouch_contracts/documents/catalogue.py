@@ -13,6 +13,7 @@ from tonetouch_contracts.documents.schemas import Schema, event_schemas
 from tonetouch_contracts.documents.tables import row
 from tonetouch_contracts.manifest import Consumer, Stream
 from tonetouch_contracts.personal import MEANINGS
+from tonetouch_contracts.subjects import announced
 
 LONGEST = 120
 """Characters of a text that an example on a page shows; the sample itself has all of them."""
@@ -57,6 +58,7 @@ def _facts(
     yield row("owner", stream.owner)
     yield row("stream", f"{stream.name}: {stream.promise}")
     yield row("subject", f"`{schema['x-subject'].replace('{', '<').replace('}', '>')}`; all of the type: `{wire}.*`")
+    yield row("announced on", f"`{announced(wire)}.*` (headers only)")
     yield row("order", "of one entity as it happened; between entities none")
     yield row("delivery", "at least once: one that comes again has the same `ce-id`")
     yield row("kept", "for ever")
