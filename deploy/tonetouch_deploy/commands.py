@@ -141,6 +141,17 @@ def reader() -> None:
         raise _failure(error) from error
 
 
+@app.command("accounts")
+def print_accounts() -> None:
+    """Print who may do what on the bus, for the configuration of a NATS server of your own.
+
+    It takes the passwords from its environment: NATS_PASSWORD_CATALOG and so on, one for each user that is printed.
+    """
+    from tonetouch_deploy.nats_accounts import accounts_for_a_server
+
+    typer.echo(accounts_for_a_server(), nl=False)
+
+
 @app.command()
 def clean(*, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
     """Delete the data folder: all music, events and secrets. Asks first."""

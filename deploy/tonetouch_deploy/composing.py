@@ -1,5 +1,6 @@
 """What one run consists of: the bus, the object store and the services, as commands with their environments."""
 
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -45,7 +46,7 @@ def stores(settings: Settings, ports: Mapping[str, int]) -> list[Process]:
         folder / "nats",
         port=ports["nats"],
         monitor_port=ports["nats-monitor"],
-        accounts=accounts({role: nats_password(folder, role) for role in (*ROLES, READER)}),
+        accounts=accounts({role: json.dumps(nats_password(folder, role)) for role in (*ROLES, READER)}),
     )
     access_key, secret_key = _key_pair(folder)
     s3_url = f"http://{LOOPBACK}:{ports['object-store']}"

@@ -54,16 +54,21 @@ def permissions_of(role: str) -> Permissions:
 def accounts(passwords: Mapping[str, str]) -> str:
     """The part of the server's configuration that says who there is; `passwords` has one for each role and the reader.
 
-    The result is as secret as they are.
+    A password is a string in quotes, and the result as secret, or the ``$NAME`` of one in the server's environment.
     """
     users = [user(role, passwords[role], permissions_of(role).written()) for role in ROLES]
     readers = [user(READER, passwords[READER], READER_PERMISSIONS.written())]
     return "accounts {\n" + account("TONETOUCH", users) + reading_account("READERS", "TONETOUCH", readers) + "}\n"
 
 
+def accounts_for_a_server() -> str:
+    """The same for a server of one's own, with passwords from its environment: ``NATS_PASSWORD_CATALOG`` and so on."""
+    return accounts({role: f"$NATS_PASSWORD_{role.upper().replace('-', '_')}" for role in (*ROLES, READER)})
+
+
 def user(name: str, password: str, permissions: str) -> str:
-    """A user as the configuration has it; `permissions` are written out, or the ``$NAME`` of some that are."""
-    return f"{{ user: {json.dumps(name)}, password: {json.dumps(password)}, permissions: {permissions} }}"
+    """A user as the configuration has it; password and permissions are written out, or the ``$NAME`` of what is."""
+    return f"{{ user: {json.dumps(name)}, password: {password}, permissions: {permissions} }}"
 
 
 def account(name: str, users: Iterable[str]) -> str:

@@ -1,17 +1,23 @@
 """What each service may do on the bus and what it may not, refusal by refusal, on a real server."""
 
 import asyncio
+import json
+import subprocess
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.deploy.tenants import furnish, visiting
 from tests.servers import NatsServer, Tenant
 from tonetouch_contracts.manifest import CONSUMERS, LEASES, QUEUES, STREAMS
 from tonetouch_contracts.parties import PARTIES, party
 from tonetouch_contracts.subjects import type_filter
+from tonetouch_deploy.commands import app
 from tonetouch_deploy.composing import SERVICES
 from tonetouch_deploy.nats_accounts import OPERATOR, PROVISIONING, READER, ROLES, permissions_of
+from tonetouch_deploy.nats_server import nats_server_binary
 
 TRUTH = tuple(stream.name for stream in STREAMS)
 EVERYBODY = (*ROLES, READER)
@@ -27,6 +33,20 @@ async def not_refused(home: Tenant, role: str, subjects: Iterable[str]) -> list[
     """The subjects of these which a role is not refused."""
     async with visiting(home, role) as visitor:
         return await visitor.not_refused(subjects)
+
+
+def test_a_server_of_ones_own_takes_the_printed_accounts(tmp_path: Path) -> None:
+    """With a password in its environment for every user, and without one of them it says so."""
+    printed = CliRunner().invoke(app, ["accounts"])
+    assert printed.exit_code == 0
+    config = tmp_path / "nats.conf"
+    config.write_text(f"jetstream {{ store_dir: {json.dumps(str(tmp_path))} }}\n{printed.stdout}")
+    names = {f"NATS_PASSWORD_{role.upper().replace('-', '_')}": "letters4and2digits" for role in EVERYBODY}
+    command = [str(nats_server_binary()), "-t", "-c", str(config)]
+    assert subprocess.run(command, env=names, capture_output=True, timeout=30).returncode == 0
+    del names["NATS_PASSWORD_READER"]
+    refused = subprocess.run(command, env=names, capture_output=True, text=True, timeout=30)
+    assert (refused.returncode, "NATS_PASSWORD_READER" in refused.stderr) == (1, True)
 
 
 def test_every_service_that_is_started_has_permissions() -> None:
