@@ -115,6 +115,11 @@ class Platform:
             self.process.send_signal(signal.SIGINT)
             self.process.wait(STOP_SECONDS)
 
+    def refusals(self) -> list[str]:
+        """What the bus has refused anybody for want of a permission."""
+        said = (self.data / "logs" / "nats.log").read_text(errors="replace")
+        return [line for line in said.splitlines() if "Violation" in line]
+
     def story(self) -> str:
         """The last lines of every log, for a failed test."""
         logs = sorted((self.data / "logs").glob("*.log"))
@@ -140,6 +145,7 @@ def running_platform(
         _wait_until_ready(data, process, output)
         platform = Platform(data, process, output)
         yield platform
+        assert platform.refusals() == [], "what a service may do is said in contracts/tonetouch_contracts/parties.py"
     finally:
         if platform is not None:
             platform.stop()
