@@ -5,6 +5,8 @@ What the exporter reads from the environment holds here too, among it ``OTEL_EXP
 """
 
 import contextlib
+import logging
+import threading
 from collections.abc import Iterator
 from importlib.metadata import version
 
@@ -18,8 +20,11 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from tonetouch_runtime.telemetry.names import Key
 from tonetouch_runtime.telemetry.spans import Emit, Kind, Span, parsed
 
-SEND_SECONDS = 3.0
-"""How long one batch may take to be sent, and so how long the end of a process may wait for the last one."""
+SEND_SECONDS = 5.0
+"""How long one batch may take to be sent, further tries included."""
+
+LAST_SECONDS = 1.0
+"""How long the end of a process waits for a collector that does not take its last spans."""
 
 _WAITING = 8192
 """Spans that wait to be sent; of more, the oldest are dropped."""
@@ -36,6 +41,7 @@ class Exporter:
         own = {SERVICE_NAME: service, SERVICE_NAMESPACE: "tonetouch", SERVICE_VERSION: version("tonetouch-runtime")}
         self._resource = Resource.create(own)
         self._scope = InstrumentationScope("tonetouch_runtime")
+        self._sender = sender
         self._processor = BatchSpanProcessor(sender, max_queue_size=_WAITING)
 
     def __call__(self, span: Span) -> None:
@@ -69,13 +75,21 @@ class Exporter:
         self._processor.force_flush()
 
     def close(self) -> None:
-        """Send what is left, once."""
-        self._processor.shutdown()  # type: ignore[no-untyped-call]
+        """Send what is left, within a bound."""
+        # The processor waits for the sender however long it tries; told to stop, it tries no more.
+        bound = threading.Timer(LAST_SECONDS, self._sender.shutdown)
+        bound.start()
+        try:
+            self._processor.shutdown()  # type: ignore[no-untyped-call]
+        finally:
+            bound.cancel()
 
 
 @contextlib.contextmanager
 def exporting(service: str, endpoint: str) -> Iterator[Emit]:
     """Send the spans of a service to the collector at this address for as long as the block lasts."""
+    # One line for a batch that is lost, none for each time it was tried.
+    logging.getLogger("opentelemetry.exporter").setLevel(logging.ERROR)
     sender = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=SEND_SECONDS)
     exporter = Exporter(service, sender)
     try:
