@@ -22,7 +22,9 @@ from tonetouch_contracts.identity import PlayId, TrackId, UserId
 from tonetouch_contracts.play import PlayRecorded
 from tonetouch_contracts.track import ShowTrack
 from tonetouch_runtime import Floor, Refused, Settings, SystemClock, stamp
+from tonetouch_runtime._hearing import cause_of
 from tonetouch_runtime._telemetry import Cause, caused_by, current_cause
+from tonetouch_runtime.telemetry.hops import hearing
 
 STORY = Cause(correlation="story", traceparent=f"00-{'a' * 32}-{'b' * 16}-01")
 
@@ -103,6 +105,21 @@ async def test_an_old_event_is_linked_to_its_trace_and_does_not_join_it(settings
         assert links_to(span) == [trace_of(appended)]
     assert is_below(queued, heard)
     assert dict(heard.attributes or {})["tonetouch.replayed"] is True
+
+
+async def test_what_an_operator_replays_is_linked_however_fresh_it_is(settings: Settings) -> None:
+    """It is handled because the operator said so, not because of what happened then."""
+    with collecting() as collected:
+        async with hopping(settings) as (_, floor):
+            with caused_by(STORY):
+                await floor.log.append(decided(uploaded("a")))
+            [fact] = await floor.log.history("CATALOG", "a")
+            with hearing(cause_of(fact), fact, "replaying", is_replay=True):
+                assert current_cause().correlation == "story"
+                assert "a" * 32 not in (current_cause().traceparent or "")
+        [replayed] = [s for s in collected.spans if dict(s.attributes or {}).get("tonetouch.replayed") is True]
+    assert replayed.parent is None
+    assert [f"{trace:032x}" for trace in links_to(replayed)] == ["a" * 32]
 
 
 async def test_every_attempt_is_a_span_and_a_failure_is_an_error(
