@@ -23,7 +23,7 @@ from tonetouch_runtime._pulling import FINISHED_WITHIN_SECONDS, HANDLED_WITHIN_S
 from tonetouch_runtime._reading import origin_of
 from tonetouch_runtime._recorded import Recorded, read_message
 from tonetouch_runtime._telemetry import Cause
-from tonetouch_runtime.errors import NotNow
+from tonetouch_runtime.errors import NotNow, Unavailable
 from tonetouch_runtime.telemetry.hops import hearing
 
 log = structlog.get_logger()
@@ -172,7 +172,7 @@ class Listener:
         """Run the handler until it succeeds, or park the event. False where the process stops before that."""
         if await asyncio.to_thread(self._lot.holds, self._name, fact):
             return True
-        attempt = 1
+        attempt, absences = 1, 0
         while await self._may_pass():
             try:
                 # Whoever waits between two attempts keeps nobody else from running.
@@ -182,6 +182,11 @@ class Listener:
                 return True
             except NotNow as later:
                 await self._rest(later.seconds)
+            except Unavailable as away:
+                # A part we stand on is away (the store, the log, another service): that is no event's fault.
+                absences += 1
+                log.warning("event_waits", consumer=self._name, absences=absences, error=repr(away))
+                await self._rest(delay_before(absences + 1))
             except Exception as error:
                 log.warning("event_failed", consumer=self._name, attempt=attempt, error=repr(error), exc_info=True)
                 if attempt == ATTEMPTS:
