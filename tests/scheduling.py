@@ -6,8 +6,8 @@ Each process has servers of its own, so nothing here is needed for tests to be r
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-TOGETHER = ("tests/journeys/", "tests/gateway/", "tests/recommend/lists/")
-"""Folders whose tests share an installation, or need so much of the machine that one at a time is enough of them."""
+TOGETHER = ("tests/journeys/", "tests/gateway/", "tests/recommend/lists/", "tests/deploy/demo/")
+"""Folders whose tests share an installation or an album, or need so much of the machine that one is enough of them."""
 
 FIRST = ("tests/journeys/", "tests/recommend/indexes/", "tests/deploy/test_up.py", "tests/agents/", "tests/ingest/")
 """What takes minutes: begun last, it would keep one process busy while the others have nothing left."""

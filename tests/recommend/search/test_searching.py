@@ -1,21 +1,25 @@
 """Tracks are found by what a sentence means, by what they say, and by their names."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import pytest_asyncio
 
 from tests.recommend.saying import embedded, on_shelf, published, say, track_id
+from tests.runtime.installation import provision
 from tonetouch_contracts.finding import Found, Results, SearchTracks
 from tonetouch_contracts.identity import PlaylistId, UserId, derived
 from tonetouch_contracts.job import JobRecorded
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.playlist import PlaylistCreated, PlaylistDeleted, PlaylistRenamed, PlaylistTracksAdded
 from tonetouch_contracts.track import TrackRelated
+from tonetouch_recommend.app import app
 from tonetouch_recommend.indexes.indexing import Indexes
-from tonetouch_runtime import Floor, Refused, encode_cursor
+from tonetouch_runtime import Floor, Refused, Settings, encode_cursor, running
 
 LIBRARY: Sequence[Event] = (
     *on_shelf(
@@ -57,8 +61,25 @@ LIBRARY: Sequence[Event] = (
 )
 
 
-@pytest.fixture(name="library")
-async def _library(floor: Floor) -> Floor:
+shared = pytest.mark.asyncio(loop_scope="module")
+"""Tests that only ask share one library; those that add to it have their own."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", name="library")
+async def _library(
+    settings_in: Callable[[Path], Settings], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Floor]:
+    """A service with the library, which stays as it is."""
+    settings = settings_in(tmp_path_factory.mktemp("searching"))
+    await provision(settings)
+    async with running(app, settings) as floor:
+        await floor.seen(await say(floor.log, *LIBRARY))
+        yield floor
+
+
+@pytest.fixture(name="own_library")
+async def _own_library(floor: Floor) -> Floor:
+    """A service with the library for one test, which may change it."""
     await floor.seen(await say(floor.log, *LIBRARY))
     return floor
 
@@ -71,6 +92,7 @@ async def first(floor: Floor, query: str, **changes: Any) -> str:
     return (await search(floor, query, **changes)).items[0].track_id
 
 
+@shared
 async def test_a_sentence_finds_what_it_means(library: Floor) -> None:
     """In words that stand in no title, with mistakes, and in small words only."""
     for query, name in {
@@ -84,6 +106,7 @@ async def test_a_sentence_finds_what_it_means(library: Floor) -> None:
         assert await first(library, query) == track_id(name), query
 
 
+@shared
 async def test_words_of_a_song_find_it_and_show_where(library: Floor) -> None:
     """The passage is in the answer, in whatever language it is sung."""
     for line, name in {
@@ -96,6 +119,7 @@ async def test_words_of_a_song_find_it_and_show_where(library: Floor) -> None:
         assert line in (found.passage or "").casefold()
 
 
+@shared
 async def test_names_come_first(library: Floor) -> None:
     """A whole title, its beginning, an artist; without case and accents, whatever else it may mean."""
     for query in ("night circuit", "NIGHT CIR", "  Nïght   circuit "):
@@ -106,6 +130,7 @@ async def test_names_come_first(library: Floor) -> None:
     assert {found.where for found in by_artist} == {"artist"}
 
 
+@shared
 async def test_scores_fall_and_nothing_is_shown_twice(library: Floor) -> None:
     """One ranking over descriptions, lyrics and names."""
     for query in ("rain", "halogen parade", "a slow sad piano piece"):
@@ -114,6 +139,7 @@ async def test_scores_fall_and_nothing_is_shown_twice(library: Floor) -> None:
         assert len({one.track_id for one in found}) == len(found) == 5
 
 
+@shared
 async def test_region_and_explicit_are_kept_out(library: Floor) -> None:
     """By meaning, by lyrics and by name."""
     for query in ("Night Circuit", "under the bridges the current is humming", "very fast drum and bass"):
@@ -127,6 +153,7 @@ async def test_region_and_explicit_are_kept_out(library: Floor) -> None:
         assert len(shown) == 4
 
 
+@shared
 async def test_pages_are_parts_of_one_ranking(library: Floor) -> None:
     """Each track once, in the order of the whole, and no cursor at the end."""
     whole = await search(library, "music for a party")
@@ -140,7 +167,8 @@ async def test_pages_are_parts_of_one_ranking(library: Floor) -> None:
     assert whole.next_cursor is None
 
 
-async def test_what_cannot_be_searched_is_invalid(floor: Floor) -> None:
+@shared
+async def test_what_cannot_be_searched_is_invalid(library: Floor) -> None:
     """Nothing to search for, too much of it, and what is no page."""
     odd: list[dict[str, Any]] = [
         {"query": ""},
@@ -157,29 +185,31 @@ async def test_what_cannot_be_searched_is_invalid(floor: Floor) -> None:
     ]
     for asked in odd:
         with pytest.raises(Refused) as refused:
-            await search(floor, **asked)
+            await search(library, **asked)
         assert refused.value.problem.code == "invalid", asked
 
 
+@shared
 async def test_odd_sentences_are_answered(library: Floor) -> None:
     """Pictures, other scripts and words without end are just letters."""
     for query in ("🎹", "音楽", "a" * 500, "x\u202ey"):
         assert len((await search(library, query)).items) == 5, query
 
 
-async def test_of_signs_alone_only_a_name_is_made(library: Floor) -> None:
+async def test_of_signs_alone_only_a_name_is_made(own_library: Floor) -> None:
     """Nothing is called so: an empty list that says why; when something is, it is found."""
     for query in ("%", "_", "'", "\\", "()", "!!!", "\u202e\u0000"):
-        empty = await search(library, query)
+        empty = await search(own_library, query)
         assert (empty.items, empty.next_cursor) == ((), None), query
         assert empty.reason == "There is no word in it, and nothing is named by these signs.", query
-    await library.seen(await say(library.log, *on_shelf("÷", "a loud fast guitar", artist="!!!")))
+    await own_library.seen(await say(own_library.log, *on_shelf("÷", "a loud fast guitar", artist="!!!")))
     for query, where in (("÷", "title"), ("!!!", "artist")):
-        found = await search(library, query)
+        found = await search(own_library, query)
         assert [(one.track_id, one.where) for one in found.items] == [(track_id("÷"), where)]
         assert found.reason is None
 
 
+@shared
 async def test_filters_that_leave_nothing_say_so(library: Floor) -> None:
     """It is an empty list with a reason, not an error."""
     for query in ("a slow sad piano piece", "night circuit"):
@@ -188,6 +218,7 @@ async def test_filters_that_leave_nothing_say_so(library: Floor) -> None:
         assert "the filters leave nothing" in (empty.reason or "")
 
 
+@shared
 async def test_misspelt_names_are_found(library: Floor) -> None:
     """A letter too many, too few, another, two swapped; words run together or apart."""
     for query, name in {
@@ -219,6 +250,7 @@ async def test_letters_that_few_people_type_are_folded(floor: Floor) -> None:
         assert (found.track_id, found.where) == (track_id(name), "title"), query
 
 
+@shared
 async def test_a_line_word_for_word_says_where_it_stands(library: Floor) -> None:
     """The characters of the passage that were asked for, however the lines are broken."""
     found = (await search(library, "you were on it rain wrote your name")).items[0]
@@ -227,48 +259,48 @@ async def test_a_line_word_for_word_says_where_it_stands(library: Floor) -> None
     assert found.passage[slice(*found.sung)] == "you were on it\nRain wrote your name"
 
 
-async def test_artists_and_albums_are_found_on_request(library: Floor) -> None:
+async def test_artists_and_albums_are_found_on_request(own_library: Floor) -> None:
     """With their names, mistyped too, as long as something of them is on offer."""
-    await library.seen(
-        await say(library.log, *on_shelf("One", "a song", album="Øst", album_id="album-1", artist="Æro"))
+    await own_library.seen(
+        await say(own_library.log, *on_shelf("One", "a song", album="Øst", album_id="album-1", artist="Æro"))
     )
-    found = (await search(library, "maren vesterlunt", kinds=("artists", "albums"))).items
+    found = (await search(own_library, "maren vesterlunt", kinds=("artists", "albums"))).items
     assert [(one.kind, one.name, one.id, one.track_id) for one in found] == [
         ("artist", "Maren Vesterlund", derived("artist", "Maren Vesterlund"), "")
     ]
-    found = (await search(library, "ost", kinds=("artists", "albums", "tracks"))).items
+    found = (await search(own_library, "ost", kinds=("artists", "albums", "tracks"))).items
     assert (found[0].kind, found[0].id, found[0].name, found[0].by) == ("album", "album-1", "Øst", "Æro")
     assert {one.kind for one in found[1:]} == {"track"}
     for changes in ({"region": "IS"}, {"explicit_allowed": False}):
-        empty = await search(library, "stone atlas", kinds=("artists",), **changes)
+        empty = await search(own_library, "stone atlas", kinds=("artists",), **changes)
         assert (empty.items, "artists" in (empty.reason or "")) == ((), True), changes
 
 
-async def test_playlists_are_found_by_who_made_them(library: Floor) -> None:
+async def test_playlists_are_found_by_who_made_them(own_library: Floor) -> None:
     """By their names as long as they are called so, and by what is in them; nobody else sees them."""
     mine, ann = PlaylistId(derived("playlist", "1")), UserId("ann")
     made = PlaylistCreated(playlist_id=mine, user_id=ann, name="Slow Sundays", at="2026-10-01T00:00:00Z")
     tracks = (track_id("Last Tram in the Rain"), track_id("Lullaby for a Lighthouse"))
-    await library.seen(
-        await say(library.log, made, PlaylistTracksAdded(playlist_id=mine, user_id=ann, track_ids=tracks))
+    await own_library.seen(
+        await say(own_library.log, made, PlaylistTracksAdded(playlist_id=mine, user_id=ann, track_ids=tracks))
     )
 
     async def found(query: str, user: str) -> list[tuple[str, str | None, str]]:
-        page = await search(library, query, kinds=("playlists",), user_id=UserId(user))
+        page = await search(own_library, query, kinds=("playlists",), user_id=UserId(user))
         return [(one.id, one.name, one.where) for one in page.items]
 
     assert await found("slow sundays", "ann") == [(mine, "Slow Sundays", "title")]
-    await library.get(Indexes).settled("playlist", 10.0)
+    await own_library.get(Indexes).settled("playlist", 10.0)
     assert await found("a quiet melancholic piano", "ann") == [(mine, "Slow Sundays", "tracks")]
     assert await found("slow sundays", "bob") == []
     renamed = PlaylistRenamed(playlist_id=mine, user_id=ann, name="Fast Mondays")
-    await library.seen(await say(library.log, renamed))
+    await own_library.seen(await say(own_library.log, renamed))
     assert (await found("fast mondays", "ann"))[0] == (mine, "Fast Mondays", "title")
-    await library.seen(await say(library.log, PlaylistDeleted(playlist_id=mine, user_id=ann)))
+    await own_library.seen(await say(own_library.log, PlaylistDeleted(playlist_id=mine, user_id=ann)))
     assert [one for one in await found("fast mondays", "ann") if one[2] == "title"] == []
 
 
-async def test_a_track_that_was_set_aside_is_not_found_by_name(library: Floor) -> None:
+async def test_a_track_that_was_set_aside_is_not_found_by_name(own_library: Floor) -> None:
     """A person called it a duplicate; when they take that back it is there again."""
     related = TrackRelated(
         track_id=track_id("Neon Sunrise"),
@@ -277,10 +309,10 @@ async def test_a_track_that_was_set_aside_is_not_found_by_name(library: Floor) -
         reason="the same",
         said_by=UserId("ann"),
     )
-    await library.seen(await say(library.log, related))
-    assert track_id("Neon Sunrise") not in [one.track_id for one in (await search(library, "neon sunrise")).items]
-    await library.seen(await say(library.log, msgspec.structs.replace(related, relation="none")))
-    assert await first(library, "neon sunrise") == track_id("Neon Sunrise")
+    await own_library.seen(await say(own_library.log, related))
+    assert track_id("Neon Sunrise") not in [one.track_id for one in (await search(own_library, "neon sunrise")).items]
+    await own_library.seen(await say(own_library.log, msgspec.structs.replace(related, relation="none")))
+    assert await first(own_library, "neon sunrise") == track_id("Neon Sunrise")
 
 
 async def test_a_track_without_its_other_half_is_not_found(floor: Floor) -> None:
