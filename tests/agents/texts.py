@@ -36,7 +36,7 @@ async def rows(floor: Floor, job_id: str | None) -> list[JobRecorded]:
     return [event for event in await said(floor, job_id or "none", "AI") if isinstance(event, JobRecorded)]
 
 
-async def until(condition: Any, *, seconds: float = 30.0) -> None:
+async def until(condition: Any, *, seconds: float = 60.0) -> None:
     """Wait for a condition (a function, awaited where it has to be), with a bound."""
     async with asyncio.timeout(seconds):
         while True:
