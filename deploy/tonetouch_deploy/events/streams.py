@@ -16,6 +16,7 @@ from tonetouch_deploy.events.looking import StreamInfo, all_streams, first_since
 from tonetouch_deploy.events.reaching import api, reach, together
 from tonetouch_deploy.events.streams_showing import consumer_table, drift_table, stream_table
 from tonetouch_deploy.ledger_showing import say
+from tonetouch_deploy.settings import CannotStartError
 
 StreamKind = Literal["truth", "queue", "leases", "undeclared"]
 ConsumerKind = Literal["durable", "reader", "undeclared"]
@@ -116,8 +117,11 @@ async def stream_rows(client: Client) -> list[StreamRow]:
 
 
 async def consumer_rows(client: Client, stream: str | None = None) -> list[ConsumerRow]:
-    """The consumers of one stream, or of all."""
-    names = [stream] if stream else [info.config.name for info in await all_streams(client)]
+    """The consumers of one declared stream, or of all of them: of others an operator may not ask."""
+    there = [info.config.name for info in await all_streams(client) if info.config.name in _OWNERS]
+    if stream is not None and stream not in there:
+        raise CannotStartError(f"There is no declared stream {stream} here; there are {', '.join(there) or 'none'}.")
+    names = there if stream is None else [stream]
     lists = await together(*(_consumers_of(client, name) for name in names))
     return sorted((row for rows in lists for row in rows), key=lambda row: (row.stream, row.kind, row.name))
 

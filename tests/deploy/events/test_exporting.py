@@ -22,9 +22,9 @@ from tonetouch_runtime import Bus
 from tonetouch_runtime.provisioning import apply
 
 
-async def empty(nats_server: NatsServer) -> str:
-    """An installation whose streams are there, with nothing in them."""
-    url = nats_server.fresh_account()
+async def empty(nats_server: NatsServer, *, readable: bool = False) -> str:
+    """An installation whose streams are there, with nothing in them; a `readable` one knows its operator."""
+    url = nats_server.fresh_installation(readable=True).url if readable else nats_server.fresh_account()
     bus = await Bus.connect(url, "empty")
     await apply(bus.jetstream, manifest.STREAMS, [], [])
     await bus.close()
@@ -115,7 +115,7 @@ async def test_a_log_comes_back_as_it_was(nats_server: NatsServer, asked: Asked,
     await bus.close()
     path = tmp_path / "log.ndjson"
     await asked("export", str(path), url=story.url)
-    url = await empty(nats_server)
+    url = await empty(nats_server, readable=True)
     done = await asked("import", str(path), url=url)
     assert (done["events"], done["there_before"], done["renumbered"]) == (9, 0, [])
     assert await whole(url) == await whole(story.url)

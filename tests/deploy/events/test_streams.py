@@ -47,7 +47,7 @@ async def test_a_server_as_declared_does_not_drift(command: Command, asked: Aske
 
 async def test_drift_names_what_differs_and_what_nobody_declared(nats_server: NatsServer, command: Command) -> None:
     """A consumer that is gone, a stream nobody knows: a line each, and the command fails."""
-    story = await told(nats_server.fresh_account())
+    story = await told(nats_server.fresh_installation(readable=True).url)
     bus = await nats.connect(story.url)
     jetstream = bus.jetstream()
     await jetstream.delete_consumer("CATALOG", "ingest-starting")
@@ -76,4 +76,4 @@ async def test_what_cannot_be_reached_is_one_sentence(command: Command) -> None:
     assert "geheim" not in result.stderr
     missing = await command("consumers", "NOWHERE")
     assert (missing.exit_code, missing.stderr.count("\n")) == (2, 1)
-    assert "stream not found" in missing.stderr
+    assert "no declared stream NOWHERE here; there are AGENTS," in missing.stderr
