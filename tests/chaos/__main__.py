@@ -35,6 +35,7 @@ from tests.cloud import Call, CloudProcess, launched
 from tests.journeys.platform import Platform, running_platform
 
 EVERY_NTH_ROUND_AN_UPLOAD = 6
+RECOVER_SECONDS = 300.0
 SETTLE_SECONDS = 900.0
 
 
@@ -54,6 +55,8 @@ def run(folder: Path, *, rounds: int, minutes: float | None, seed: int) -> list[
                 print(f"{lived:5} {time.monotonic() - began:7.1f} s  {fault.kind} {fault.victim}", flush=True)
                 if lived % EVERY_NTH_ROUND_AN_UPLOAD == 0:
                     load.upload_another()
+                if fault.is_last:
+                    load.get_on(RECOVER_SECONDS)
                 if _is_over(lived, rounds, minutes, time.monotonic() - began):
                     break
         print(
@@ -125,7 +128,7 @@ def _tell(load: Load, injected: Injected, calls: list[Call], seconds: float) -> 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="just chaos", description=(__doc__ or "").partition("\n\n")[0])
-    parser.add_argument("--rounds", type=int, default=40, help="faults; one takes about three seconds (default 40)")
+    parser.add_argument("--rounds", type=int, default=40, help="faults; one takes some five seconds (default 40)")
     parser.add_argument("--minutes", type=float, help="go on for so long instead")
     parser.add_argument("--seed", type=int, default=1, help="which faults come when (default 1)")
     parser.add_argument("--folder", type=Path, help="keep the installation here; a temporary folder otherwise")

@@ -134,11 +134,11 @@ def enough_happened(
     least = {
         "faults": (injected.count, rounds),
         "kills": (sum(injected.kills.values()), rounds // 2),
-        "plays": (len(acknowledged.plays), 5 * rounds),
-        "names": (len(acknowledged.names), rounds),
+        "plays": (len(acknowledged.plays), 2 * rounds),
+        "names": (len(acknowledged.names), rounds // 2),
         "uploads": (len(acknowledged.uploads), 1 + rounds // 10),
-        "searches": (acknowledged.searches, rounds // 2),
-        "AI calls": (sum(call.outcome == "answered" for call in calls), rounds // 2),
+        "searches": (acknowledged.searches, rounds // 3),
+        "AI calls": (sum(call.outcome == "answered" for call in calls), rounds // 3),
     }
     yield from (
         f"only {count} {what}, at least {wanted} are needed"

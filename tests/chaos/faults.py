@@ -19,26 +19,36 @@ PAUSES = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """One fault: who is hit, after how many seconds, and for a pause how long it lasts."""
+    """One fault: who is hit, after how many seconds, and for a pause how long it lasts.
+
+    `is_last` of those that come together: the next waits until people get on with what they do.
+    """
 
     victim: str
     kind: Kind
     after: float
     seconds: float = 0.0
+    is_last: bool = True
 
 
 def planned(seed: int) -> Iterator[Fault]:
-    """Faults without end. Every part is hit about as often as the others: they come in shuffled rounds of all."""
+    """Faults without end. Every part is hit about as often as the others: they come in shuffled rounds of all.
+
+    Half of them come while what the last one hit has not recovered yet.
+    """
     chance = random.Random(seed)
     while True:
         for victim in chance.sample(EVERYTHING, len(EVERYTHING)):
-            after = chance.uniform(0.05, 1.5)
-            if chance.random() < PAUSES:
-                # One pause in five is longer than most waits for an answer.
-                seconds = chance.uniform(8.0, 15.0) if chance.random() < 0.2 else chance.uniform(0.2, 3.0)
-                yield Fault(victim=victim, kind="pause", after=after, seconds=seconds)
-            else:
-                yield Fault(victim=victim, kind="kill", after=after)
+            is_pause, is_long = chance.random() < PAUSES, chance.random() < 0.2
+            # One pause in five is longer than most waits for an answer.
+            seconds = chance.uniform(8.0, 15.0) if is_long else chance.uniform(0.2, 3.0)
+            yield Fault(
+                victim=victim,
+                kind="pause" if is_pause else "kill",
+                after=chance.uniform(0.05, 1.5),
+                seconds=seconds if is_pause else 0.0,
+                is_last=chance.random() < 0.5,
+            )
 
 
 @dataclass

@@ -33,8 +33,9 @@ class Acknowledged:
     """Requests that were not acknowledged: what of them was done, nobody knows."""
 
     @property
-    def count(self) -> int:
-        return len(self.plays) + len(self.names) + len(self.uploads) + self.searches
+    def kinds(self) -> tuple[int, int, int]:
+        """How many plays, names and searches."""
+        return len(self.plays), len(self.names), self.searches
 
 
 class Load:
@@ -71,6 +72,15 @@ class Load:
     def upload_another(self) -> None:
         """Beside all else; a file is sent until it is accepted, however often that is tried."""
         self._uploads.append(self._threads.submit(self._upload))
+
+    def get_on(self, seconds: float) -> None:
+        """Return when each of them has been told yes once more; fails where that takes longer than this."""
+        before = self.acknowledged.kinds
+
+        def each_has_got_on() -> bool:
+            return all(now > then for now, then in zip(self.acknowledged.kinds, before, strict=True))
+
+        self._platform.until(each_has_got_on, seconds)
 
     def _upload(self) -> None:
         self._sent += 1
