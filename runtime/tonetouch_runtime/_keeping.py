@@ -8,24 +8,22 @@ event's entity alone: the event is parked, and later events of the entity wait b
 import asyncio
 import functools
 import time
-from collections.abc import Awaitable, Callable, Sequence, Set
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
 
-import msgspec
 import structlog
 from nats.aio.msg import Msg
-from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, delete, select, update
+from sqlalchemy import Connection
 
-from tonetouch_contracts.manifest import stream_of
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.vocabulary import UndecodableError, Unknown
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._pace import Pace
 from tonetouch_runtime._parking import Lot
+from tonetouch_runtime._projecting import Projection, Projector
 from tonetouch_runtime._reading import Placed, Reader
 from tonetouch_runtime._recorded import Recorded, read_message
-from tonetouch_runtime._router import Keeping
-from tonetouch_runtime._tables import Database, Writer, insert_into, is_passing, positions
+from tonetouch_runtime._tables import Database, Writer, is_passing
 from tonetouch_runtime.errors import NotNow
 from tonetouch_runtime.telemetry.batches import keeping
 
@@ -33,60 +31,16 @@ log = structlog.get_logger()
 
 R = TypeVar("R")
 
-Project = Callable[..., None]
-
-redriven = Table(
-    "redriven",
-    MetaData(),
-    Column("table_name", String(120), primary_key=True),
-    Column("stream", String(60), primary_key=True),
-    Column("sequence", BigInteger, primary_key=True),
-)
-"""Parked events that a table shows already, while they are parked still: a killed redrive does not show them twice."""
-
 BATCH = 1000
 _TABLES_SECONDS = 0.5
 
 
-class Projection(msgspec.Struct, frozen=True, kw_only=True):
-    """One table and how it follows events. `name` is its key in the positions: a new name is a new table.
-
-    Tables `beside` it have no position of their own: they move with it, and each has a writer after its own.
-    """
-
-    name: str
-    table: Table
-    hears: frozenset[type[Event]]
-    project: Project
-    beside: tuple[Table, ...] = ()
-
-    @property
-    def streams(self) -> set[str]:
-        return {stream_of(event).name for event in self.hears}
-
-
-def projection_of(entry: Keeping, tables: Sequence[Table]) -> Projection:
-    """A slice's read model, kept in these tables: the first is the model's, the others are those beside it."""
-    first, *beside = tables
-    return Projection(
-        name=str(first.name),
-        table=first,
-        hears=frozenset(entry.hears),
-        project=entry.handler,
-        beside=tuple(beside),
-    )
-
-
-class Keeper:
+class Keeper(Projector):
     """Keeps the tables of one service that follow one stream."""
 
     def __init__(self, bus: Bus, stream: str, projections: Sequence[Projection], read: Database, lot: Lot) -> None:
-        self.stream = stream
+        super().__init__(stream, projections, read, lot)
         self._bus = bus
-        self._projections = projections
-        self._read = read
-        read.create(redriven)
-        self._lot = lot
         self._positions: dict[str, int] = {}
         self._is_loaded = False
         self._reader = Reader(bus, stream, start=1)
@@ -94,23 +48,26 @@ class Keeper:
         self._read_to = 0
         self._still: dict[str, tuple[Projection, int]] = {}
         self._apart: dict[str, tuple[Keeper, asyncio.Task[None]]] = {}
+        self._running: asyncio.Task[Any] | None = None
+        self._failure: Exception | None = None
         self._moved = asyncio.Condition()
         self.problem: str | None = None
         self.caught_up_at: float | None = None
         self.after_commit: list[Callable[[], None]] = []
         self.paused: frozenset[str] = frozenset()
-        """Tables that stand still from the start."""
+        """Tables that are to stand still; those that are named before the start do so from the start."""
         self.pace = Pace()
         self.turn = asyncio.Lock()
         """Held while a batch is kept: whoever has it may change which tables are kept."""
 
     async def run(self) -> None:
         """Follow the stream for ever. Survives the server going away and coming back."""
+        self._running = asyncio.current_task()
         self._positions = await self._lasting(lambda: self._read.write(self._load_positions))
         for name in [name for name, position in self._positions.items() if position == 0]:
             # A table that begins anew owes nothing to what broke its predecessor.
             await self._lasting(functools.partial(asyncio.to_thread, self._lot.forget, name, self.stream))
-        await self._lasting(self._tidy_up)
+        await self._lasting(self.marks.tidy_up)
         for name in self.paused & self._positions.keys():
             self._leave(name)
         async with self._moved:
@@ -132,6 +89,10 @@ class Keeper:
                     await self._keep(placed)
                     self._read_to = placed[-1][0]
                 self.caught_up_at = time.monotonic()
+        except asyncio.CancelledError:
+            if self._failure is not None:
+                raise self._failure from None
+            raise
         finally:
             for _, catching_up in self._apart.values():
                 catching_up.cancel()
@@ -174,6 +135,7 @@ class Keeper:
 
     async def stand_still(self, name: str) -> None:
         """Leave a table where it is until it is told to go on; the others do not wait for it."""
+        self.paused |= {name}
         if name in self._apart:
             alone, catching_up = self._apart.pop(name)
             catching_up.cancel()
@@ -189,6 +151,7 @@ class Keeper:
 
     def go_on(self, name: str) -> None:
         """Let a table that stands still follow the stream again: by itself, until it has caught up with the others."""
+        self.paused -= {name}
         if name in self._still:
             projection, position = self._still.pop(name)
             alone = Keeper(self._bus, self.stream, [projection], self._read, self._lot)
@@ -196,11 +159,28 @@ class Keeper:
             alone._positions = {name: position}
             self._apart[name] = alone, asyncio.create_task(self._catch_up(projection, alone))
 
+    async def reaches(self, goal: Callable[[], int], following: "asyncio.Task[None]") -> bool:
+        """Wait until every table is there. Raises what `following`, this keeper's run, ends with."""
+
+        async def reach() -> None:
+            async with self._moved:
+                await self._moved.wait_for(lambda: self._is_loaded and self.position >= goal())
+
+        reaching = asyncio.create_task(reach())
+        try:
+            await asyncio.wait({reaching, following}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reaching.cancel()
+        if following.done():
+            following.result()
+        return True
+
     @property
     def parts(self) -> dict[str, int]:
         """How far each table is: those that follow, those that stand still and those that catch up."""
         still = {name: position for name, (_, position) in self._still.items()}
-        return {**self._positions, **still, **{name: alone.position for name, (alone, _) in self._apart.items()}}
+        kept = {name: self._positions.get(name, 0) for name in self._names}
+        return {**kept, **still, **{name: alone.position for name, (alone, _) in self._apart.items()}}
 
     def pace_of(self, name: str) -> Pace:
         """How fast a table moves: with the others, or by itself while it catches up."""
@@ -214,31 +194,21 @@ class Keeper:
     async def keep_again(self, name: str, fact: Recorded[Event]) -> None:
         """Show an event in a table that had parked it, once, however often this is asked. Raises what it breaks on.
 
-        The mark that says so is written with the rows; `forget_mark` takes it away when the event is parked no more.
+        A mark says so, which is made with the rows; the caller takes it away when the event is parked no more.
         """
         projection = next((kept for kept in self._projections if kept.name == name), None)
         if projection is None:
             raise NotNow(60.0, f"{name} does not follow {self.stream} just now: it is paused, or catching up")
-        mark = {"table_name": name, "stream": self.stream, "sequence": fact.sequence}
 
         def project(connection: Connection) -> None:
             self._claim(connection, [name], 0)
-            is_new = connection.execute(insert_into(connection, redriven).on_conflict_do_nothing(), mark).rowcount
-            if is_new and type(fact.event) in projection.hears:
+            if self.marks.make(connection, name, fact.sequence) and type(fact.event) in projection.hears:
                 tables = (projection.table, *projection.beside)
                 projection.project([fact], *(Writer(connection, table) for table in tables))
 
         await self._read.write(project)
         for told in self.after_commit:
             told()
-
-    async def forget_mark(self, name: str, sequence: int) -> None:
-        """Take away the mark of `keep_again`."""
-        await self._read.write(lambda connection: self._unmark(connection, name, [sequence]))
-
-    @property
-    def _names(self) -> list[str]:
-        return [projection.name for projection in self._projections]
 
     @property
     def position(self) -> int:
@@ -318,35 +288,6 @@ class Keeper:
             parking = functools.partial(asyncio.to_thread, park, name, self.stream, sequence, message.subject, words)
             await self._lasting(parking)
 
-    def _project_all(
-        self, connection: Connection, projections: Sequence[Projection], batch: Sequence[Recorded[Event]], last: int
-    ) -> dict[str, int]:
-        """Move rows and positions on to `last` in this transaction, and say where the tables are then."""
-        names = [projection.name for projection in projections]
-        reached = self._claim(connection, names, last)
-        held = self._lot.held(names)
-        for projection in projections:
-            self._project(connection, projection, batch, reached[projection.name], held)
-        return {name: max(position, last) for name, position in reached.items()}
-
-    def _project(
-        self,
-        connection: Connection,
-        projection: Projection,
-        batch: Sequence[Recorded[Event]],
-        reached: int,
-        held: Set[tuple[str, str]],
-    ) -> None:
-        name = projection.name
-        facts = [fact for fact in batch if type(fact.event) in projection.hears and fact.sequence > reached]
-        if skips := self._lot.skips(name, self.stream):
-            facts = [fact for fact in facts if fact.sequence not in skips]
-        if waiting := {entity for listener, entity in held if listener == name}:
-            facts = [fact for fact in facts if fact.event.entity_id not in waiting or not self._lot.holds(name, fact)]
-        if facts:
-            tables = (projection.table, *projection.beside)
-            projection.project(facts, *(Writer(connection, table) for table in tables))
-
     async def _keep_singly(self, batch: Sequence[Recorded[Event]], last: int) -> dict[str, int]:
         """The slow way after a failure: event by event and table by table, to find the one that breaks."""
         for projection in self._projections:
@@ -384,50 +325,16 @@ class Keeper:
         """Bring one table to where the others are, while these go on; then it is kept with them."""
         following = asyncio.create_task(alone.run())
         try:
-            while True:
-                async with alone._moved:
-                    await alone._moved.wait_for(lambda: alone._is_loaded and alone.position >= self._read_to)
+            while await alone.reaches(lambda: self._read_to, following):
                 async with alone.turn:
                     if await self.take_in(projection, alone.position):
-                        del self._apart[projection.name]
+                        self._apart.pop(projection.name, None)
                         return
+        except Exception as error:
+            # As if one of those that are kept together had failed: half a service is worse than none.
+            self._failure = error
+            if self._running is not None:
+                self._running.cancel()
         finally:
             following.cancel()
             await asyncio.gather(following, return_exceptions=True)
-
-    async def _tidy_up(self) -> None:
-        """Take away the marks of events that are parked no more: a killed redrive may have left one."""
-        marks = select(redriven.c.table_name, redriven.c.sequence).where(redriven.c.stream == self.stream)
-        found = await self._read.read(lambda connection: connection.execute(marks).all())
-        for name in {mark.table_name for mark in found}:
-            mine = [mark.sequence for mark in found if mark.table_name == name]
-            left = await asyncio.to_thread(self._lot.still_parked, name, self.stream, mine)
-            over = [sequence for sequence in mine if sequence not in left]
-            await self._read.write(functools.partial(self._unmark, name=name, sequences=over))
-
-    def _unmark(self, connection: Connection, name: str, sequences: Sequence[int]) -> None:
-        mine = (redriven.c.table_name == name) & (redriven.c.stream == self.stream)
-        connection.execute(delete(redriven).where(mine & redriven.c.sequence.in_(sequences)))
-
-    def _load_positions(self, connection: Connection) -> dict[str, int]:
-        for projection in self._projections:
-            row = {"table_name": projection.name, "stream": self.stream, "position": 0}
-            connection.execute(insert_into(connection, positions).on_conflict_do_nothing(), row)
-        found = connection.execute(
-            select(positions.c.table_name, positions.c.position)
-            .where(positions.c.stream == self.stream)
-            .where(positions.c.table_name.in_(self._names))
-        )
-        return {row.table_name: row.position for row in found}
-
-    def _claim(self, connection: Connection, names: Sequence[str], last: int) -> dict[str, int]:
-        """Move the positions on to `last` and say where they stood.
-
-        This comes first in the transaction: another replica that keeps the same tables waits here until we are done,
-        and then sees how far we came. So a position never goes back, and no event is applied twice.
-        """
-        mine = (positions.c.stream == self.stream) & positions.c.table_name.in_(names)
-        connection.execute(update(positions).where(mine).values(position=positions.c.position))
-        found = connection.execute(select(positions.c.table_name, positions.c.position).where(mine)).all()
-        connection.execute(update(positions).where(mine & (positions.c.position < last)).values(position=last))
-        return {row.table_name: row.position for row in found}

@@ -67,7 +67,7 @@ class Lot:
         self._lock = threading.Lock()
         state.create(parked, skipped)
         with self._reading.connect() as connection:
-            self._any_skipped = connection.execute(select(skipped.c.sequence).limit(1)).first() is not None
+            self._any_skipped = _is_any(connection, select(skipped.c.sequence))
 
     def park(self, listener: str, fact: Recorded[Event], error: str, *, attempts: int) -> None:
         """Keep an event that failed for good; from now on later events of its entity wait behind it."""
@@ -85,6 +85,7 @@ class Lot:
         """The entities that are parked for these listeners, as pairs of listener and entity."""
         found = select(parked.c.listener, parked.c.entity_id).where(parked.c.listener.in_(listeners)).distinct()
         with self._reading.connect() as connection:
+            self._any_skipped = self._any_skipped or _is_any(connection, select(skipped.c.sequence))
             return frozenset((row.listener, row.entity_id) for row in connection.execute(found))
 
     def holds(self, listener: str, fact: Recorded[Event]) -> bool:
@@ -92,12 +93,16 @@ class Lot:
 
         In the second case the event is parked behind what is there.
         """
-        with self._lock, self._engine.begin() as connection:
-            # Locked until the end of the transaction: a redrive of the last of them would forget about this one.
-            if not connection.execute(_of_entity(listener, fact.event.entity_id).with_for_update()).first():
-                return self._is_skipped(listener, fact.stream, fact.sequence)
-            self._insert(connection, _row(listener, fact, None, 0))
-        return True
+        waiting = _of_entity(listener, fact.event.entity_id)
+        with self._reading.connect() as connection:
+            is_held = _is_any(connection, waiting)
+        if is_held:
+            with self._lock, self._engine.begin() as connection:
+                # Locked until the end: a redrive of the last of them meanwhile would forget about this one.
+                if connection.execute(waiting.with_for_update()).first():
+                    self._insert(connection, _row(listener, fact, None, 0))
+                    return True
+        return self._is_skipped(listener, fact.stream, fact.sequence)
 
     def skips(self, listener: str, stream: str) -> frozenset[int]:
         """The sequences that an operator has passed over for a listener: a rebuild leaves them out too."""
@@ -220,6 +225,10 @@ def _row(listener: str, fact: Recorded[Event], error: str | None, attempts: int)
         "error": error,
         "attempts": attempts,
     }
+
+
+def _is_any(connection: Connection, wanted: Any) -> bool:
+    return connection.execute(wanted.limit(1)).first() is not None
 
 
 def _of_entity(listener: str, entity_id: str) -> Any:

@@ -27,7 +27,8 @@ paused = Table(
 )
 """The parts that stand still, since when, and who wanted it."""
 
-_LOOK_SECONDS = 2.0
+LOOK_SECONDS = 2.0
+"""How soon a replica does what another one was told."""
 
 
 class Gate:
@@ -90,13 +91,13 @@ class Pauses:
         """Do as replicas were told, for as long as the process lives."""
         known = set(self._found)
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self._look()
             except Exception as error:
                 log.warning("pauses_not_read", error=repr(error))
                 continue
-            for part in known ^ set(self._found):
+            for part in sorted(known ^ set(self._found)):
                 await follow(part, part in self._found)
             known = set(self._found)
 

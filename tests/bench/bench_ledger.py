@@ -32,8 +32,9 @@ from tonetouch_contracts.job import Attempt, JobRecorded, JobStarted, Quantity
 from tonetouch_contracts.ledger import ShowUsage
 from tonetouch_runtime import Bus, Decision, Log, Settings, SystemClock, running
 from tonetouch_runtime._app import settle_memory
-from tonetouch_runtime._keeping import Keeper, Projection
+from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._parking import Lot
+from tonetouch_runtime._projecting import Projection
 from tonetouch_runtime._tables import Database, positions, table_of
 
 __all__ = ["_any_settings", "_postgresql"]

@@ -25,8 +25,9 @@ from tonetouch_contracts.message import Event
 from tonetouch_ingest.app import app as ingest
 from tonetouch_recommend.app import app as recommend
 from tonetouch_runtime import App, Recorded, Settings, SystemClock, Writer
-from tonetouch_runtime._keeping import Keeper, projection_of
+from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._parking import Lot
+from tonetouch_runtime._projecting import projection_of
 from tonetouch_runtime._router import Keeping
 from tonetouch_runtime._tables import Database, positions, table_of
 

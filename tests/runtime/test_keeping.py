@@ -13,8 +13,9 @@ from tests.runtime.test_app import until
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.track import TrackDescribed
 from tonetouch_runtime import App, Decision, Floor, Recorded, Settings, Writer, running
-from tonetouch_runtime._keeping import Keeper, Projection
+from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._parking import Lot
+from tonetouch_runtime._projecting import Projection
 from tonetouch_runtime._tables import Database, positions, table_of
 
 

@@ -20,8 +20,8 @@ class Pausing:
     async def pause(self, command: PausePart) -> Paused:
         """A projection stands still when this returns; a consumer takes nothing new, and ends what it has begun."""
         kind = self._parts.kind_of(command.part)
-        await self._operations.note(command.operator, "pause", command.part, command.reason)
-        told = await self._pauses.pause(command.part, kind, command.operator, command.reason)
+        kept = await self._operations.note(command.operator, "pause", command.part, command.reason)
+        told = await self._pauses.pause(command.part, kind, *kept)
         await self._parts.follow(command.part, True)
         return told
 

@@ -33,8 +33,13 @@ class Operations:
         self._clock = clock
         state.create(operations)
 
-    async def note(self, operator: str, what: str, about: str, reason: str, *, needs_reason: bool = False) -> None:
-        """Keep who does what, and why. Raises Refused where nobody is named, or no reason where one is needed."""
+    async def note(
+        self, operator: str, what: str, about: str, reason: str, *, needs_reason: bool = False
+    ) -> tuple[str, str]:
+        """Keep who does what, and why, and say both as they were kept.
+
+        Raises Refused where nobody is named, or no reason where one is needed.
+        """
         operator, reason = _plain(operator), _plain(reason)
         if not 0 < len(operator) <= MOST_OPERATOR:
             raise Refused("invalid", f"Say who you are, in {MOST_OPERATOR} characters at the most.")
@@ -42,8 +47,15 @@ class Operations:
             raise Refused("invalid", "This needs a reason.", "Say why: somebody will ask one day.")
         if len(reason) > MOST_REASON:
             raise Refused("invalid", f"A reason has {MOST_REASON:,} characters at the most.")
-        row = {"at": stamp(self._clock.now()), "operator": operator, "what": what, "about": about, "reason": reason}
+        row = {
+            "at": stamp(self._clock.now()),
+            "operator": operator,
+            "what": what,
+            "about": _plain(about),
+            "reason": reason,
+        }
         await self._state.write(lambda connection: connection.execute(insert(operations), row))
+        return operator, reason
 
     async def listed(self, command: ListOperations) -> Page[Operation]:
         """What was done, the latest first."""

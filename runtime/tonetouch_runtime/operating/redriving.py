@@ -94,8 +94,8 @@ class Redriving:
             detail = f"It waits behind {first.stream}@{first.sequence} ({first.wire_name}) of the same entity."
             raise Refused("conflict", detail, "Skip or redrive that one first: order within an entity is kept.")
         about = f"{event.part} {event.stream}@{event.sequence} {event.wire_name} {event.entity_id}"
-        await self._operations.note(command.operator, "skip", about, command.reason, needs_reason=True)
-        await asyncio.to_thread(self._lot.skip, event, command.operator, command.reason)
+        kept = await self._operations.note(command.operator, "skip", about, command.reason, needs_reason=True)
+        await asyncio.to_thread(self._lot.skip, event, *kept)
         return Skipped(skipped=event, waiting=len(waiting))
 
     async def redrive(self, command: RedriveParked) -> Redriven:
@@ -181,7 +181,7 @@ class Redriving:
     async def _keep(self, keeper: Keeper, event: ParkedEvent, message: Msg) -> None:
         await keeper.keep_again(event.part, read_message(message))
         await asyncio.to_thread(self._lot.release, event)
-        await keeper.forget_mark(event.part, event.sequence)
+        await keeper.marks.take_away(event.part, [event.sequence])
 
     async def _the_one(self, stream: str, sequence: int, part: str | None) -> ParkedEvent:
         found = await asyncio.to_thread(self._lot.at, stream, sequence, part)

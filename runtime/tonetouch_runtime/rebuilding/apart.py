@@ -18,8 +18,8 @@ import structlog
 from tonetouch_contracts.message import Positions
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._clock import SystemClock
-from tonetouch_runtime._keeping import Projection, projection_of
 from tonetouch_runtime._parking import Lot
+from tonetouch_runtime._projecting import Projection, projection_of
 from tonetouch_runtime._router import Keeping
 from tonetouch_runtime._standing import copy_of
 from tonetouch_runtime._tables import Database, table_of
@@ -107,18 +107,23 @@ async def _fill(filling: Filling) -> None:
 
 
 def _end_with_the_service() -> None:
-    sys.stdin.buffer.read()
+    # Not through Python's own buffer, whose lock this thread would still hold when the process ends.
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os._exit(1)
 
 
 def main() -> None:
     """Fill what standard input says."""
+    from tonetouch_runtime._app import settle_memory
+
     os.nice(_NICER_BY)
     (length,) = _LENGTH.unpack(sys.stdin.buffer.read(_LENGTH.size))
     # From the service that started this process, over a pipe that nobody else has.
     filling: Filling = pickle.loads(sys.stdin.buffer.read(length))  # noqa: S301
     configure_logs(filling.service, filling.settings.log_level)
     threading.Thread(target=_end_with_the_service, daemon=True).start()
+    settle_memory()
     try:
         asyncio.run(_fill(filling))
     except StoppedError as stopped:

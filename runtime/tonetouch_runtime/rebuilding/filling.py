@@ -7,8 +7,9 @@ from nats.aio.msg import Msg
 from tonetouch_contracts.message import Event
 from tonetouch_contracts.vocabulary import UndecodableError
 from tonetouch_runtime._bus import Bus
-from tonetouch_runtime._keeping import BATCH, Keeper, Projection
+from tonetouch_runtime._keeping import BATCH, Keeper
 from tonetouch_runtime._parking import Lot
+from tonetouch_runtime._projecting import Projection
 from tonetouch_runtime._recorded import Recorded
 from tonetouch_runtime._tables import Database
 from tonetouch_runtime.errors import TonetouchError

@@ -18,8 +18,9 @@ from tonetouch_contracts.message import Positions
 from tonetouch_contracts.operating import TableComparison
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._clock import Clock, stamp
-from tonetouch_runtime._keeping import Keeper, Projection, projection_of
+from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._parking import Lot
+from tonetouch_runtime._projecting import Projection, projection_of
 from tonetouch_runtime._router import Keeping
 from tonetouch_runtime._standing import Tables, copy_of, let_stand
 from tonetouch_runtime._tables import Database, insert_into, positions, table_of

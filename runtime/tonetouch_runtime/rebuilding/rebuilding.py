@@ -11,8 +11,9 @@ from typing import Any
 
 import structlog
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from tonetouch_runtime._keeping import Projection, projection_of
+from tonetouch_runtime._projecting import Projection, projection_of
 from tonetouch_runtime._router import Keeping
 from tonetouch_runtime._standing import copy_of
 from tonetouch_runtime._tables import Database, is_passing, positions, table_of
@@ -123,6 +124,8 @@ class Rebuilding:
         except Exception as error:
             if isinstance(error, Unavailable) or is_passing(error):
                 log.warning("rebuild_put_off", table=rebuild.table_name, id=rebuild.id, error=repr(error))
+                with contextlib.suppress(DBAPIError):
+                    await self._change(rebuild, problem=str(error))
                 await asyncio.sleep(_AGAIN_SECONDS)
                 return
             log.exception("rebuild_failed", table=rebuild.table_name, id=rebuild.id)
