@@ -25,10 +25,11 @@ from tonetouch_runtime._composing import check_composition
 from tonetouch_runtime._floor import Floor
 from tonetouch_runtime._health import HealthCheck, Probe, serving_health
 from tonetouch_runtime._hearing import Listener
-from tonetouch_runtime._keeping import Keeper, projection_of
+from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._log import Log
 from tonetouch_runtime._objects import Objects
 from tonetouch_runtime._parking import Lot
+from tonetouch_runtime._projecting import projection_of
 from tonetouch_runtime._router import Router
 from tonetouch_runtime._standing import Tables, standing
 from tonetouch_runtime._stepping import Nouns, stepping
