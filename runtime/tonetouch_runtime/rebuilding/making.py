@@ -132,9 +132,8 @@ class Making:
     @asynccontextmanager
     async def _following(self) -> AsyncIterator[None]:
         """From here on the keepers keep the new tables as well; those that did not go live are left again."""
-        keepers = [self._ground.keepers[stream] for stream in self._streams]
         try:
-            for keeper in keepers:
+            for keeper in self._keepers:
                 await self._fill({keeper.stream: keeper.furthest})
                 async with keeper.turn:
                     # The few events that came meanwhile.
@@ -143,7 +142,7 @@ class Making:
             yield
         finally:
             if self._live.name != self._anew.name:
-                for keeper in keepers:
+                for keeper in self._keepers:
                     await keeper.put_out(self._anew.name)
 
     async def _compare(self) -> tuple[TableComparison, ...]:
@@ -159,25 +158,32 @@ class Making:
         return self._rebuild.switch == "always" or (self._rebuild.switch == "same" and same)
 
     async def _switch(self, found: tuple[TableComparison, ...]) -> None:
-        """Let the new tables stand, in one transaction, while no keeper is at work."""
-        before, keepers = self._live, [self._ground.keepers[stream] for stream in self._streams]
-        async with AsyncExitStack() as stack:
-            for keeper in keepers:
-                await stack.enter_async_context(keeper.turn)
-            at = await self._ground.read.write(lambda connection: self._let_stand(connection, found))
-            await asyncio.to_thread(self._ground.tables.refresh)
-            for keeper in keepers:
-                keeper.exchange(before.name, self._anew, at[keeper.stream])
-        log.info("tables_switched", table=before.name, stands_as=self._anew.name)
+        """Let the new tables stand, in one transaction, while no keeper of this process is at work."""
+        before = self._live
+        for _ in range(_LOOKS):
+            async with AsyncExitStack() as stack:
+                for keeper in self._keepers:
+                    await stack.enter_async_context(keeper.turn)
+                # Another replica may have kept the live tables a little further than this one has both.
+                await self._fill(await self._live_positions())
+                at = await self._ground.read.write(lambda connection: self._let_stand(connection, found))
+                if at is not None:
+                    await asyncio.to_thread(self._ground.tables.refresh)
+                    for keeper in self._keepers:
+                        keeper.exchange(before.name, self._anew, at[keeper.stream])
+                    log.info("tables_switched", table=before.name, stands_as=self._anew.name)
+                    return
+            await asyncio.sleep(_PAUSE_SECONDS)
+        raise NotComparableError(f"{before.name} is always ahead of {self._anew.name}")
 
-    def _let_stand(self, connection: Connection, found: tuple[TableComparison, ...]) -> Positions:
+    def _let_stand(self, connection: Connection, found: tuple[TableComparison, ...]) -> Positions | None:
         live, names = self._live, [str(table.name) for table in tables_of(self._anew)]
         both = positions.c.table_name.in_([live.name, self._anew.name])
         # Another replica that keeps the live tables waits here until they are replaced.
         connection.execute(update(positions).where(both).values(position=positions.c.position))
         before, at = positions_of(connection, live.name), positions_of(connection, self._anew.name)
         if any(at[stream] < before[stream] for stream in self._streams):
-            raise NotComparableError(f"{live.name} is ahead of {self._anew.name} all of a sudden")
+            return None
         replaced = [str(self._ground.tables.standing_for(table).name) for table in self._declared]
         let_stand(connection, self._declared, names)
         told = {"comparisons": found, "replaced": replaced, "kept": False, "ended_at": self._now()}
@@ -187,6 +193,10 @@ class Making:
         ):
             raise OverError(self._rebuild.id)
         return at
+
+    @property
+    def _keepers(self) -> list[Keeper]:
+        return [self._ground.keepers[stream] for stream in self._streams]
 
     @property
     def _live(self) -> Table:

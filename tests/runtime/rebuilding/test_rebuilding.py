@@ -1,123 +1,38 @@
 """A read model is made anew beside the live one, compared, and takes its place; readers never see less than before."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert, inspect, select, update
-from sqlmodel import Field, SQLModel
+from sqlalchemy import delete, insert, update
 
-from tests.postgresql import _any_settings, _postgresql  # noqa: F401
 from tests.runtime.installation import provision
-from tonetouch_contracts.identity import TrackId
-from tonetouch_contracts.message import Command
+from tests.runtime.rebuilding.telling import (
+    CountRow,
+    Running,
+    ToldRow,
+    ask,
+    broken,
+    describe,
+    hold,
+    keep,
+    over,
+    rows,
+    the_last,
+    there,
+)
 from tonetouch_contracts.operating import (
     CancelTables,
     ContinueTables,
     DropTables,
-    ListRebuilds,
-    ListRecalled,
     RebuildTables,
-    RecallTable,
     SwitchTables,
-    TablesRebuild,
     VerifyTables,
 )
 from tonetouch_contracts.track import TrackDescribed
-from tonetouch_runtime import App, Decision, Floor, Recorded, Refused, Router, Settings, Writer, running, stamp
-from tonetouch_runtime.rebuilding.making import Making
+from tonetouch_runtime import App, Floor, Refused, Router, Settings, running
 from tonetouch_runtime.rebuilding.rebuild import rebuilds
 from tonetouch_runtime.rebuilding.rebuilding import Rebuilding
-
-
-class ToldRow(SQLModel, table=True):
-    """What was last said about a track, and how often anything was."""
-
-    __tablename__ = "test_told"
-    id: str = Field(primary_key=True)
-    about: str | None = Field(default=None, index=True)
-
-
-class CountRow(SQLModel, table=True):
-    """How often each text was said: a sum, which shows every event that is applied twice or not at all."""
-
-    __tablename__ = "test_told_counts"
-    about: str = Field(primary_key=True)
-    times: int | None = None
-
-
-router = Router()
-
-
-@router.keeps(ToldRow, CountRow, hears=(TrackDescribed,))
-def keep(facts: Sequence[Recorded[Any]], told: Writer, counts: Writer) -> None:
-    for fact in facts:
-        if fact.event.about in broken:
-            raise ValueError("a bug")
-        told.upsert([{"id": fact.event.track_id, "about": fact.event.about}])
-        counts.add([{"about": fact.event.about, "times": 1}])
-
-
-broken: set[str] = set()
-"""Texts that the projection cannot take just now."""
-
-APP = App(name="catalog", routers=(router,))
-
-Running = Callable[[], AbstractAsyncContextManager[Floor]]
-
-
-@pytest.fixture(name="running_service")
-async def _running_service(any_settings: Settings) -> AsyncIterator[Running]:
-    """Runs the service in an installation of its own, as often as one likes."""
-    await provision(any_settings)
-
-    @asynccontextmanager
-    async def service() -> AsyncIterator[Floor]:
-        async with running(APP, any_settings) as floor:
-            yield floor
-
-    yield service
-    broken.clear()
-
-
-@pytest.fixture(name="floor")
-async def _floor(running_service: Running) -> AsyncIterator[Floor]:
-    async with running_service() as floor:
-        yield floor
-
-
-async def describe(floor: Floor, *said: tuple[str, str]) -> None:
-    """Say something about tracks, and wait until the tables show it."""
-    for track, about in said:
-        event = TrackDescribed(track_id=TrackId(track), about=about, job_id="j")
-        positions = await floor.log.append(Decision(entity_id=track, events=(event,), expected=None))
-    await floor.seen(positions)
-
-
-async def ask(floor: Floor, command: Command[Any]) -> Any:
-    return (await floor.bus.ask(command, service="catalog")).value
-
-
-async def the_last(floor: Floor) -> TablesRebuild:
-    return (await ask(floor, ListRebuilds())).rebuilds[0]  # type: ignore[no-any-return]
-
-
-async def over(floor: Floor, *phases: str) -> TablesRebuild:
-    """The last rebuild, once it is in one of these phases."""
-    async with asyncio.timeout(20):
-        while (found := await the_last(floor)).phase not in phases:
-            assert found.phase not in ("failed", "cancelled"), found.problem
-            await asyncio.sleep(0.02)
-    return found
-
-
-async def rows(floor: Floor, model: type[SQLModel] = ToldRow) -> list[tuple[Any, ...]]:
-    table = floor.tables.live(model)
-    return [tuple(row.values()) for row in await floor.tables.all(select(table).order_by(*table.primary_key))]
 
 
 async def spoil(floor: Floor) -> None:
@@ -163,10 +78,6 @@ async def test_replaced_tables_are_dropped_when_nobody_asks_them_any_more(runnin
     async with running_service() as floor:
         assert await rows(floor) == [("a", "one")]
         assert not there(floor, "test_told"), "what was dropped is not made again"
-
-
-def there(floor: Floor, name: str) -> bool:
-    return inspect(floor.read.engine).has_table(name, schema=floor.read.schema)
 
 
 async def test_rows_that_differ_wait_for_a_decision(floor: Floor) -> None:
@@ -292,12 +203,10 @@ async def test_a_service_that_is_stopped_in_the_middle_goes_on_when_it_starts(
         async with running_service() as floor:
             await over(floor, "switched")
             assert (await rows(floor))[0] == ("a", step)
-            assert sum(times for _, times in await rows(floor, CountRow)) == len(await floor_events(floor))
-
-
-async def floor_events(floor: Floor) -> range:
-    info = await floor.bus.jetstream.stream_info("CATALOG")
-    return range(info.state.messages)
+            assert (
+                sum(times for _, times in await rows(floor, CountRow))
+                == (await floor.bus.jetstream.stream_info("CATALOG")).state.messages
+            )
 
 
 async def test_an_event_that_breaks_the_new_table_stops_it(floor: Floor) -> None:
@@ -328,31 +237,6 @@ async def test_what_the_live_table_has_parked_is_parked_again(floor: Floor) -> N
     assert await rows(floor) == [("a", "five")], "later events of the entity still wait"
 
 
-async def test_a_table_as_it_was(floor: Floor) -> None:
-    """At a position, or at a moment, in a scratch database; the live one goes on."""
-    await describe(floor, ("a", "one"), ("b", "two"))
-    second = await floor.bus.jetstream.get_msg("CATALOG", 2)
-    assert second.headers is not None
-    await describe(floor, ("a", "three"))
-    recalled = await ask(floor, RecallTable(operator="olga", table="test_told", positions={"CATALOG": 1}))
-    done = await over(floor, "recalled")
-    assert (done.id, done.until) == (recalled.id, {"CATALOG": 1})
-    assert (await ask(floor, ListRecalled(id=done.id))).rows == ({"id": "a", "about": "one"},)
-    third = await floor.bus.jetstream.get_msg("CATALOG", 3)
-    assert third.time is not None
-    just_before = stamp(third.time - timedelta(microseconds=1))
-    await ask(floor, RecallTable(operator="olga", table="test_told", at=just_before))
-    done = await over(floor, "recalled")
-    assert done.until == {"CATALOG": 2}
-    assert (await ask(floor, ListRecalled(id=done.id, key="b"))).rows == ({"id": "b", "about": "two"},)
-    counts = await ask(floor, ListRecalled(id=done.id, beside="test_told_counts", limit=1))
-    assert (counts.rows, counts.next_offset) == (({"about": "one", "times": 1},), 1)
-    assert await rows(floor) == [("a", "three"), ("b", "two")]
-    await ask(floor, DropTables(id=done.id, operator="olga"))
-    with pytest.raises(Refused, match="no recalled rows"):
-        await ask(floor, ListRecalled(id=done.id))
-
-
 async def test_a_process_of_its_own_fills(floor: Floor) -> None:
     """Where there is much to read; killed in the middle it begins again where it was."""
     await describe(floor, *((f"t{number}", "much") for number in range(30)))
@@ -372,31 +256,3 @@ async def test_a_list_of_work_is_not_rebuilt(any_settings: Settings) -> None:
         with pytest.raises(Refused, match="no read model"):
             await ask(floor, RebuildTables(operator="olga", table="test_told"))
         assert (await ask(floor, RebuildTables(operator="olga"))).rebuilds == ()
-
-
-class Holding:
-    """A rebuild that is held at a step until it is released."""
-
-    def __init__(self) -> None:
-        self.reached = asyncio.Event()
-        self._go = asyncio.Event()
-
-    def release(self) -> None:
-        self._go.set()
-
-    async def here(self) -> None:
-        self.reached.set()
-        await self._go.wait()
-
-
-def hold(floor: Floor, monkeypatch: pytest.MonkeyPatch, phase: str = "filling") -> Holding:
-    """Hold the next rebuild as it enters a phase."""
-    holding, enter = Holding(), Making._enter
-
-    async def held(making: Making, entered: str, **columns: Any) -> None:
-        await enter(making, entered, **columns)
-        if entered == phase and not holding.reached.is_set():
-            await holding.here()
-
-    monkeypatch.setattr(Making, "_enter", held)
-    return holding
