@@ -184,13 +184,14 @@ class Log:
             }
         raise Unavailable(f"{', '.join(entities)} changed {_ATTEMPTS} times while we decided")
 
-    async def pour(self, *events: Event) -> Positions:
+    async def pour(self, *events: Event, once: bool = False) -> Positions:
         """Append facts that no rule guards and that come in floods (plays, jobs), several callers in one batch.
 
         Returns when they are on disk. The id of an event is made from its content: pouring twice is pouring once
-        within the server's duplicate window.
+        within the server's duplicate window. With `once` it is made from its type and entity alone: what happens to
+        an entity once may be said again in other words (another time), and the first stays.
         """
-        return await self._pourer.pour(events)
+        return await self._pourer.pour(events, once=once)
 
     async def append_ahead(self, *events: Event) -> "asyncio.Task[Positions]":
         """Send such facts, and return once they are on their way; the task is done when they are on the disk.

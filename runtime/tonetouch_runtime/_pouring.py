@@ -12,7 +12,10 @@ from tonetouch_runtime._telemetry import Cause, current_cause
 from tonetouch_runtime.errors import Unavailable
 
 Append = Callable[..., Awaitable[Positions]]
-_Poured = tuple[Event, Cause, asyncio.Future[Positions]]
+_Poured = tuple[Event, str, Cause, asyncio.Future[Positions]]
+"""An event, what its id is made from, why it is said, and who waits for it."""
+
+_ONCE = "once"
 
 
 class Pourer:
@@ -24,15 +27,18 @@ class Pourer:
         self._waiting: dict[str, list[_Poured]] = {}
         self._running: dict[str, asyncio.Task[None]] = {}
 
-    async def pour(self, events: Sequence[Event]) -> Positions:
-        """Return when all of them are on the disk. Raises what the append of one of them raised."""
+    async def pour(self, events: Sequence[Event], *, once: bool = False) -> Positions:
+        """Return when all of them are on the disk. Raises what the append of one of them raised.
+
+        With `once` an event is the same as another of its type and entity, whatever the two say.
+        """
         loop, cause = asyncio.get_running_loop(), current_cause()
         kept: Positions = {}
         futures = []
         for event in events:
             stream = self._stream_name(type(event))
             future: asyncio.Future[Positions] = loop.create_future()
-            self._waiting.setdefault(stream, []).append((event, cause, future))
+            self._waiting.setdefault(stream, []).append((event, _ONCE if once else _content_key(event), cause, future))
             futures.append(future)
             if stream not in self._running:
                 # What drains belongs to nobody's story: every fact brings its own.
@@ -51,8 +57,8 @@ class Pourer:
 
     async def _commit(self, taken: Sequence[_Poured]) -> None:
         decisions = [
-            Decision(entity_id=event.entity_id, events=(event,), expected=None, key=_content_key(event), cause=cause)
-            for event, cause, _ in taken
+            Decision(entity_id=event.entity_id, events=(event,), expected=None, key=key, cause=cause)
+            for event, key, cause, _ in taken
         ]
         try:
             positions = await self._append(*decisions)
@@ -69,7 +75,7 @@ class Pourer:
 
 
 def _resolve(taken: Sequence[_Poured], result: Positions | Exception) -> None:
-    for _, _, future in taken:
+    for *_, future in taken:
         if future.done():
             continue
         if isinstance(result, Exception):

@@ -1,5 +1,6 @@
 """Plays: what may have been heard, and that it is kept once."""
 
+import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,6 +67,15 @@ async def test_the_same_play_again_is_the_same_play(shelf: Floor) -> None:
     assert (await shelf.ask(playing("p1", "t1"))).value.play_id == "p1"
     assert (await shelf.bus.jetstream.stream_info("LIBRARY")).state.messages == 1
     assert await plays(shelf) == before
+
+
+async def test_the_same_play_many_times_at_once_is_one_fact(shelf: Floor) -> None:
+    """Asked again before the table shows the first, at another time: the log has it once, and all are told where."""
+    times = [f"2026-01-01T12:00:{second:02}Z" for second in range(20)]
+    answers = await asyncio.gather(*(shelf.ask(playing("p1", "t1", at=at)) for at in times))
+    await shelf.seen({"LIBRARY": max(answer.positions["LIBRARY"] for answer in answers if answer.positions)})
+    assert len(await shelf.log.history("LIBRARY", "p1")) == 1
+    assert len(await plays(shelf)) == 1
 
 
 IMPOSSIBLE: list[tuple[dict[str, Any], str]] = [

@@ -75,6 +75,30 @@ def cluster(folder: Path) -> Iterator[Cluster]:
             node.kill()
 
 
+@contextmanager
+def small_node(folder: Path, *, room: str) -> Iterator[Node]:
+    """One server alone, which keeps no more than this (``1MB``); `give_room` takes effect at its next start."""
+    node = Node("small", free_port(), folder)
+    give_room(node, room)
+    try:
+        node.start()
+        wait_for(node)
+        yield node
+    finally:
+        node.kill()
+
+
+def give_room(node: Node, room: str) -> None:
+    """How much a small node may keep."""
+    store = json.dumps(str(node.folder / "jetstream"))
+    lines = (
+        f"server_name: {node.name}",
+        f"listen: 127.0.0.1:{node.port}",
+        f"jetstream {{ store_dir: {store}, sync_interval: always, max_file: {room}, max_mem: 1MB }}",
+    )
+    (node.folder / "nats.conf").write_text("\n".join(lines), encoding="utf-8")
+
+
 def _configuration(node: Node, routes: Mapping[str, int]) -> str:
     others = ", ".join(f'"nats://127.0.0.1:{port}"' for name, port in routes.items() if name != node.name)
     store = json.dumps(str(node.folder / "jetstream"))

@@ -76,7 +76,7 @@ class _RehearsedLog(Log):
             state = state.evolve(event) if stream_of(type(event)).name == stream else state
         return Loaded(state=state, version=loaded.version)
 
-    async def pour(self, *events: Event) -> Positions:
+    async def pour(self, *events: Event, once: bool = False) -> Positions:
         self._decide(*events)
         return {}
 
