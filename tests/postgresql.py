@@ -25,7 +25,7 @@ from pydantic import SecretStr
 
 from tonetouch_runtime import Settings
 
-START_SECONDS = 30.0
+START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 NOBODY = 65534
 

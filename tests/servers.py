@@ -31,7 +31,7 @@ from tonetouch_deploy.nats_accounts import (
     user,
 )
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 STOP_SECONDS = 10.0
 PORT_ATTEMPTS = 3
 ACCOUNTS = 600
