@@ -17,6 +17,7 @@ from tests.ports import stay_off_the_usual_ports
 
 START_SECONDS = 180.0
 STOP_SECONDS = 120.0
+SHORTEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 0.5
 SERVICES = ("ai-ledger", "catalog", "recommend", "agents", "ingest", "gateway")
 EVERYTHING = ("nats", "object-store", *SERVICES)
 SETTLED = ("published", "duplicate", "rejected", "failed")
@@ -78,25 +79,29 @@ class Platform:
         tracks: dict[str, Any] = {}
 
         def all_settled() -> bool:
-            for track_id in set(track_ids) - set(tracks):
-                track = self.get(f"/tracks/{track_id}")
-                if track["status"] in SETTLED:
+            for track_id in dict.fromkeys(track_ids):
+                if track_id not in tracks:
+                    track = self.get(f"/tracks/{track_id}")
+                    if track["status"] not in SETTLED:
+                        return False  # all have to come to an end: the others need not be asked about yet
                     tracks[track_id] = track
-            return len(tracks) == len(set(track_ids))
+            return True
 
         self.until(all_settled, seconds)
         return tracks
 
     def until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
         """Wait for a condition within a bound; while services restart, an error is only 'not yet'."""
-        deadline = time.monotonic() + seconds
+        deadline, pause = time.monotonic() + seconds, SHORTEST_PAUSE_SECONDS
         while True:
             with contextlib.suppress(httpx.HTTPError):
                 if condition():
                     return
             assert self.process.poll() is None, self.output.read_text(errors="replace")[-3000:]
             assert time.monotonic() < deadline, f"waited {seconds} s in vain\n{self.story()}"
-            time.sleep(0.2)
+            # Each look costs several services something, which the work that is waited for then lacks.
+            time.sleep(pause)
+            pause = min(1.5 * pause, LONGEST_PAUSE_SECONDS)
 
     def pid_of(self, name: str) -> int:
         """The process id of a part as the launcher last wrote it down."""
