@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
+from structlog.testing import capture_logs
 from typer.testing import CliRunner
 
 from tests.deploy.tenants import furnish, visiting
@@ -18,6 +20,7 @@ from tonetouch_deploy.commands import app
 from tonetouch_deploy.composing import SERVICES
 from tonetouch_deploy.nats_accounts import OPERATOR, PROVISIONING, READER, ROLES, permissions_of
 from tonetouch_deploy.nats_server import nats_server_binary
+from tonetouch_runtime import Bus, Settings
 
 TRUTH = tuple(stream.name for stream in STREAMS)
 EVERYBODY = (*ROLES, READER)
@@ -158,3 +161,16 @@ async def test_what_is_refused_is_not_in_the_log(nats_server: NatsServer) -> Non
         log = catalog.client.jetstream()
         assert (await log.stream_info("CATALOG")).state.messages == 0
         assert (await log.publish("track.uploaded.one", b"1")).seq == 1
+
+
+async def test_a_service_that_is_refused_says_so_in_its_log(home: Tenant) -> None:
+    """Whoever asked only sees that no answer comes."""
+    settings = Settings(nats_url=home.url, nats_user=home.user, nats_password=SecretStr(home.password))
+    bus = await Bus.join(settings, "agents")
+    with capture_logs() as logged:
+        await bus.nats.publish("track.uploaded.one", b"{}")
+        async with asyncio.timeout(10):
+            while not logged:
+                await asyncio.sleep(0.01)
+    await bus.close()
+    assert [(entry["event"], "track.uploaded.one" in entry["error"]) for entry in logged] == [("bus_refused", True)]

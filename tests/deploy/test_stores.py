@@ -17,7 +17,15 @@ from nats.aio.client import Client
 
 from tests.deploy.waiting import is_gone, until
 from tonetouch_contracts.manifest import STREAMS
-from tonetouch_deploy.composing import BUCKET, chosen_ports, nats_password, service_environment, services, stores
+from tonetouch_deploy.composing import (
+    BUCKET,
+    chosen_ports,
+    nats_password,
+    reader_url,
+    service_environment,
+    services,
+    stores,
+)
 from tonetouch_deploy.nats_accounts import PROVISIONING, READER, ROLES
 from tonetouch_deploy.settings import Settings
 from tonetouch_deploy.supervising import Pace, Supervisor
@@ -239,6 +247,23 @@ async def test_nobody_comes_in_without_a_password(running: Running) -> None:
         for told in ({}, {"user": "catalog", "password": environment["TONETOUCH_NATS_PASSWORD"]}):
             with pytest.raises(nats.errors.Error, match=r"(?i)authorization"):
                 await nats.connect(url, allow_reconnect=False, error_cb=in_silence, **told)
+
+
+async def test_the_printed_address_is_that_of_the_reader(running: Running, tmp_path: Path) -> None:
+    """With it a client comes in, and may listen to what is announced only."""
+    async with running():
+        ports = json.loads((tmp_path / "ports.json").read_text())
+        said: list[str] = []
+
+        async def note(error: Exception) -> None:
+            said.append(str(error))
+
+        client = await nats.connect(reader_url(Settings(data=tmp_path / "my data"), ports), error_cb=note)
+        await client.subscribe("log.>")
+        await client.subscribe("cmd.>")
+        await until(lambda: len(said) == 1)
+        assert '"cmd.>"' in said[0]
+        await client.close()
 
 
 async def in_silence(_: Exception) -> None:
