@@ -26,6 +26,9 @@ HANDLED_WITHIN_SECONDS = 1800.0
 FINISHED_WITHIN_SECONDS = 10.0
 """How long a process that stops goes on with what it has begun."""
 
+STARVED = 5
+"""Fetches in a row that may find nothing although there is something: it may have come just then."""
+
 _PAUSE_SECONDS = 0.2
 _REBIND_SECONDS = 1.0
 _SETTLED_SECONDS = 1.0
@@ -49,6 +52,7 @@ class Pull:
         self._out: dict[int, Msg] = {}
         self._subscription: Subscription | None = None
         self._bound_at = 0
+        self._starved = 0
         self._heart: asyncio.Task[None] | None = None
 
     async def fetch(self, most: int, *, wait_seconds: float = 2.0) -> list[Msg]:
@@ -71,8 +75,9 @@ class Pull:
                 # Some that came before these may be lost on the old connection: take all of them back.
                 return []
             if not messages:
-                await self._check()
-            elif not self.gate.is_open and not self._in_order:
+                self.problem = await self._check()
+                return []
+            if not self.gate.is_open and not self._in_order:
                 return await self._hand_back(messages)
         except (TimeoutError, nats.errors.Error, nats.js.errors.Error) as error:
             # Deleted behind our back, leadership moved, the server restarts: bind anew, and not in a spin.
@@ -81,7 +86,7 @@ class Pull:
             await self._unbind()
             await asyncio.sleep(_REBIND_SECONDS)
             return []
-        self.problem = None
+        self.problem, self._starved = None, 0
         delivered = {origin_of(message)[1]: message for message in messages}
         fresh = [message for sequence, message in delivered.items() if sequence not in self._out]
         self._out |= delivered
@@ -191,9 +196,18 @@ class Pull:
                     except nats.errors.Error as error:
                         log.info("heartbeat_lost", consumer=self.consumer.name, error=repr(error))
 
-    async def _check(self) -> None:
-        """A fetch that finds nothing looks the same whether the consumer is idle or gone: ask."""
-        await self._bus.jetstream.consumer_info(self.consumer.stream, self.consumer.name)
+    async def _check(self) -> str | None:
+        """A fetch that finds nothing looks the same whether the consumer is idle, gone or stuck: ask.
+
+        It is stuck where it has something that nobody has in hand, and gives nothing time after time.
+        """
+        info = await self._bus.jetstream.consumer_info(self.consumer.stream, self.consumer.name)
+        waits = bool(info.num_pending) and not info.num_ack_pending
+        self._starved = self._starved + 1 if waits else 0
+        if self._starved < STARVED:
+            return None
+        await self._unbind()
+        return f"{self.consumer.name} has {info.num_pending} to give and gives none: is it paused on the server?"
 
 
 def _nano(seconds: float) -> int:

@@ -18,6 +18,7 @@ from tests.runtime.operating.deeds import (
 )
 from tests.runtime.test_app import until
 from tests.runtime.test_order import full
+from tonetouch_contracts.message import ShowHealth
 from tonetouch_contracts.operating import PausePart, ShowLag
 from tonetouch_runtime import Floor
 from tonetouch_runtime._pace import Pace
@@ -75,6 +76,18 @@ async def test_a_consumer_that_is_gone_says_what_to_do(floor: Floor) -> None:
     said = await lag(floor, LISTENER)
     assert said.state == "broken"
     assert "tonetouch provision" in said.note
+
+
+async def test_a_consumer_that_gives_nothing_is_broken(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Held on the server itself, it has something to give and gives nothing: that is said, and no process is ready."""
+    monkeypatch.setattr("tonetouch_runtime._pulling.STARVED", 1)
+    await floor.bus.jetstream.pause_consumer("CATALOG", LISTENER, "2999-01-01T00:00:00Z")
+    await upload(floor, "a", "1")
+    async with asyncio.timeout(20):
+        while (await lag(floor, LISTENER)).state != "broken":
+            await asyncio.sleep(0.01)
+    assert "gives none" in (await lag(floor, LISTENER)).note
+    assert not (await ask(floor, ShowHealth())).ready
 
 
 async def test_what_is_parked_counts_for_its_part(deeds: Deeds, floor: Floor) -> None:
