@@ -5,9 +5,9 @@ streams are read, for as long as is asked. Of the entities that were found then,
 that happened later; what nobody reads is said.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import aclosing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import msgspec
@@ -15,6 +15,7 @@ import typer
 from nats.aio.client import Client
 from rich.console import Console
 
+from tonetouch_contracts.story import Flow, time_of, told
 from tonetouch_deploy.events._root import SEE, AsJson, events, say_json
 from tonetouch_deploy.events.flow_showing import flow_tree, say_notes
 from tonetouch_deploy.events.looking import TRUTH, entity_history
@@ -29,37 +30,6 @@ MOST_ENTITIES = 200
 
 _EARLIER = timedelta(seconds=5)
 """The clock of who said it and that of the server may differ by so much."""
-_ID_VERSION = 14
-
-
-class Hop(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of the story. `depth` counts the causes above it; its own is the nearest hop before it with one less.
-
-    Milliseconds are since its cause, and since the story began.
-    """
-
-    depth: int
-    stream: str
-    sequence: int
-    type: str
-    entity: str
-    service: str
-    time: str
-    id: str
-    causation: str | None
-    after_ms: float
-    since_beginning_ms: float
-
-
-class Flow(msgspec.Struct, frozen=True, kw_only=True):
-    """A story: each hop below what caused it. Of all that stand at depth 0 but one, the cause was not read."""
-
-    correlation: str
-    began: str
-    took_ms: float
-    hops: tuple[Hop, ...]
-    read: int
-    notes: tuple[str, ...]
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +73,7 @@ async def flowed(
             f"No event from {window.begin[:19]} to {window.end[:19]} belongs to {correlation}; "
             "--since says when it began, --within how long to read."
         )
-    return _told(correlation, list(found.values()), sum(part.read for part in parts), _notes(parts, window))
+    return told(correlation, list(found.values()), read=sum(part.read for part in parts), notes=_notes(parts, window))
 
 
 async def _beginning(client: Client, asked_for: str, since: str | None) -> tuple[str, datetime]:
@@ -119,17 +89,6 @@ async def _beginning(client: Client, asked_for: str, since: str | None) -> tuple
         return correlation, datetime.fromisoformat(envelopes[0].time)
     words = f"{asked_for} does not tell when it began and no event is about it; --since 2h says where to read from."
     raise CannotStartError(words)
-
-
-def time_of(identity: str) -> datetime | None:
-    """When a UUIDv7 was made (RFC 9562, section 5.7); none for any other id."""
-    digits = identity.replace("-", "")
-    if len(identity) != 36 or len(digits) != 32 or identity[_ID_VERSION] != "7":
-        return None
-    try:
-        return datetime.fromtimestamp(int(digits[:12], 16) / 1000, UTC)
-    except ValueError:
-        return None
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -183,57 +142,3 @@ async def _of_its_entities(client: Client, correlation: str, found: Iterable[Sto
         for event in history
         if event.envelope and event.envelope.correlation == correlation
     ]
-
-
-def _told(correlation: str, found: Sequence[Stored], read: int, notes: Sequence[str]) -> Flow:
-    ordered = sorted(found, key=lambda event: (event.time, event.stream, event.sequence))
-    began, ended = ordered[0].time, ordered[-1].time
-    return Flow(
-        correlation=correlation,
-        began=began,
-        took_ms=_milliseconds(began, ended),
-        hops=tuple(_below_their_causes(ordered)),
-        read=read,
-        notes=tuple(notes),
-    )
-
-
-def _below_their_causes(ordered: Sequence[Stored]) -> Iterator[Hop]:
-    """Every event once, after what caused it; first those whose cause is not among them, and then what is in a ring."""
-    ids = {event.envelope.id for event in ordered if event.envelope}
-    caused: dict[str | None, list[Stored]] = {}
-    for event in ordered:
-        cause = event.envelope.causation if event.envelope else None
-        caused.setdefault(cause if cause in ids else None, []).append(event)
-    told: set[tuple[str, int]] = set()
-    for root in [*caused.get(None, ()), *ordered]:
-        waiting = [(root, 0, ordered[0].time)]
-        while waiting:
-            event, depth, since = waiting.pop()
-            if (event.stream, event.sequence) in told:
-                continue
-            told.add((event.stream, event.sequence))
-            yield _hop(event, depth, since=since, beginning=ordered[0].time)
-            led_to = caused.get(event.envelope.id, ()) if event.envelope else ()
-            waiting += [(child, depth + 1, event.time) for child in reversed(led_to)]
-
-
-def _hop(event: Stored, depth: int, *, since: str, beginning: str) -> Hop:
-    envelope = event.envelope
-    return Hop(
-        depth=depth,
-        stream=event.stream,
-        sequence=event.sequence,
-        type=event.type,
-        entity=event.entity,
-        service=envelope.source.split("/")[1] if envelope and "/" in envelope.source else "",
-        time=event.time,
-        id=envelope.id if envelope else "",
-        causation=envelope.causation if envelope else None,
-        after_ms=_milliseconds(since, event.time),
-        since_beginning_ms=_milliseconds(beginning, event.time),
-    )
-
-
-def _milliseconds(begin: str, end: str) -> float:
-    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds() * 1000

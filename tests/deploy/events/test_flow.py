@@ -13,7 +13,7 @@ from tests.deploy.events.story import Story, told
 from tests.servers import NatsServer
 from tonetouch_contracts.envelope import Envelope
 from tonetouch_contracts.identity import derived, uuid7
-from tonetouch_deploy.events.flow import time_of
+from tonetouch_contracts.story import time_of
 from tonetouch_runtime import Bus, Decision, Log
 from tonetouch_runtime.testing import HandClock
 
