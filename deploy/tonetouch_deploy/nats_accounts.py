@@ -129,7 +129,8 @@ def _operator() -> Permissions:
 
     It may not change a stream: whoever sets an age limit deletes.
     """
-    of_streams = ("STREAM.INFO", "STREAM.MSG.GET", "DIRECT.GET", "CONSUMER.CREATE", "CONSUMER.LIST", "CONSUMER.NAMES")
+    reads = ("STREAM.INFO", "STREAM.MSG.GET", "STREAM.SNAPSHOT", "DIRECT.GET")
+    of_streams = (*reads, "CONSUMER.CREATE", "CONSUMER.LIST", "CONSUMER.NAMES")
     of_consumers = ("INFO", "MSG.NEXT", "PAUSE", "RESET", "DELETE")
     return Permissions(
         publish=(
@@ -140,6 +141,8 @@ def _operator() -> Permissions:
             *_api("DIRECT.GET", (f"{stream}.>" for stream in _EVERY_STREAM)),
             *_api("CONSUMER.CREATE", (f"{stream}.>" for stream in _EVERY_STREAM)),
             *(f"$JS.FC.{stream}.>" for stream in _EVERY_STREAM),
+            # How much of a snapshot has arrived.
+            *(f"$JS.SNAPSHOT.ACK.{stream}.>" for stream in _EVERY_STREAM),
             *(f"{_API}.CONSUMER.{verb}.{stream}.*" for verb in of_consumers for stream in _EVERY_STREAM),
             "cmd.*.>",
         ),

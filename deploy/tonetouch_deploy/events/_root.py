@@ -10,7 +10,7 @@ events = typer.Typer(
     no_args_is_help=True,
 )
 
-SEE, CARRY = "See", "Carry a log elsewhere"
+SEE, CARRY, PROTECT = "See", "Carry a log elsewhere", "Protect"
 """The headings of the list of commands."""
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the answer as JSON, for programs.")]
