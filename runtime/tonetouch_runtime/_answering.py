@@ -10,7 +10,7 @@ from faststream.nats.annotations import NatsMessage
 
 from tonetouch_contracts.message import Command, Positions, Problem
 from tonetouch_contracts.subjects import MalformedIdError, command_subject
-from tonetouch_runtime._bus import AFTER, Answered, Bus, Reply, told_correlation
+from tonetouch_runtime._bus import AFTER, Answered, Bus, Reply, told_causation, told_correlation
 from tonetouch_runtime._telemetry import Cause
 from tonetouch_runtime.errors import NotNow, Refused, Unavailable
 from tonetouch_runtime.telemetry.hops import answering
@@ -33,7 +33,9 @@ def answer_on(bus: Bus, service: str, command: type[Command[Any]], answer: Answe
     async def handle(message: NatsMessage) -> bytes:
         headers = message.headers or {}
         correlation = told_correlation(headers)
-        cause = Cause(causation=correlation, correlation=correlation, traceparent=headers.get("traceparent"))
+        # Where no event led to it, it is the request itself, whose id is the story's.
+        causation = told_causation(headers) or correlation
+        cause = Cause(causation=causation, correlation=correlation, traceparent=headers.get("traceparent"))
         with answering(subject, cause) as hop:
             reply = await _reply(decoder, answer, seen, bytes(message.body), headers)
             hop.outcome = reply.problem.code if reply.problem else hop.outcome

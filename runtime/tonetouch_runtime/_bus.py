@@ -33,6 +33,7 @@ R = TypeVar("R")
 
 AFTER = "Tonetouch-After"
 CORRELATION = "Tonetouch-Correlation"
+CAUSATION = "Tonetouch-Causation"
 
 ANSWERED_WITHIN_SECONDS = 10.0
 """How long a service that stops goes on with the answers it has begun."""
@@ -162,6 +163,8 @@ class Bus:
         headers = {"traceparent": cause.traceparent or new_traceparent()}
         if cause.correlation:
             headers[CORRELATION] = encode_value(cause.correlation)
+        if cause.causation:
+            headers[CAUSATION] = encode_value(cause.causation)
         if after:
             headers[AFTER] = msgspec.json.encode(after).decode()
         body = msgspec.json.encode(command)
@@ -202,8 +205,17 @@ def stop_if_told() -> None:
 
 def told_correlation(headers: Mapping[str, str] | None) -> str | None:
     """The story a request or a task belongs to; none where the header is not one of ours."""
+    return _told(headers, CORRELATION)
+
+
+def told_causation(headers: Mapping[str, str] | None) -> str | None:
+    """The message because of which something is asked or queued; none where the header is not one of ours."""
+    return _told(headers, CAUSATION)
+
+
+def _told(headers: Mapping[str, str] | None, name: str) -> str | None:
     try:
-        said = (headers or {}).get(CORRELATION)
+        said = (headers or {}).get(name)
         return None if said is None else decode_value(said)
     except EnvelopeError:
         return None

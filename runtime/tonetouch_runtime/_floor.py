@@ -12,7 +12,7 @@ from tonetouch_contracts.envelope import encode_value
 from tonetouch_contracts.manifest import queue_named
 from tonetouch_contracts.message import Command, Positions
 from tonetouch_contracts.subjects import queue_subject
-from tonetouch_runtime._bus import CORRELATION, Answered, Bus
+from tonetouch_runtime._bus import CAUSATION, CORRELATION, Answered, Bus
 from tonetouch_runtime._clock import Clock
 from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._log import Log
@@ -84,6 +84,8 @@ class Floor:
     async def _enqueue(self, queue: str, subject: str, entity_id: str) -> bool:
         cause = current_cause()
         headers = {CORRELATION: encode_value(cause.correlation or entity_id), Header.EXPECTED_STREAM.value: queue}
+        if cause.causation:
+            headers[CAUSATION] = encode_value(cause.causation)
         if cause.traceparent:
             headers["traceparent"] = cause.traceparent
         try:

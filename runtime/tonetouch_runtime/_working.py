@@ -6,16 +6,18 @@ worker's task comes back by itself.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractContextManager
 
 import msgspec
 import structlog
 from nats.aio.msg import Msg
 
 from tonetouch_contracts.manifest import Consumer
-from tonetouch_runtime._bus import Bus, stop_if_told, told_correlation
+from tonetouch_runtime._bus import Bus, stop_if_told, told_causation, told_correlation
 from tonetouch_runtime._clock import stamp
 from tonetouch_runtime._hearing import delay_before
 from tonetouch_runtime._pulling import FINISHED_WITHIN_SECONDS, HANDLED_WITHIN_SECONDS, Pull, finish
+from tonetouch_runtime._telemetry import Cause, caused_by, current_cause
 from tonetouch_runtime.errors import NotNow
 from tonetouch_runtime.telemetry.hops import working
 
@@ -28,15 +30,22 @@ QUEUE_FULL = 10077
 class Task(msgspec.Struct, frozen=True, kw_only=True):
     """One queued step of one entity. `deliveries` counts how often it was handed out, this time included.
 
-    `traceparent` is the trace it was queued in at `queued_at` (RFC 3339 in UTC).
+    `causation` is the message because of which it was queued, `traceparent` the trace it was queued in, at `queued_at`
+    (RFC 3339 in UTC).
     """
 
     step: str
     entity_id: str
     deliveries: int
     correlation: str | None = None
+    causation: str | None = None
     traceparent: str | None = None
     queued_at: str = ""
+
+    def in_its_story(self) -> AbstractContextManager[None]:
+        """What is said inside belongs to this task, also where it is worked on together with tasks of other stories."""
+        trace = current_cause().traceparent
+        return caused_by(Cause(causation=self.causation, correlation=self.correlation, traceparent=trace))
 
 
 Work = Callable[[Sequence[Task]], Awaitable[None]]
@@ -113,6 +122,7 @@ def task_of(message: Msg) -> Task:
         entity_id=entity,
         deliveries=metadata.num_delivered or 1,
         correlation=told_correlation(message.headers),
+        causation=told_causation(message.headers),
         traceparent=(message.headers or {}).get("traceparent"),
         queued_at=stamp(metadata.timestamp),
     )

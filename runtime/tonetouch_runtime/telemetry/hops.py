@@ -169,7 +169,7 @@ def working(consumer: str, tasks: "Sequence[Task]") -> Hop:
     first = tasks[0]
     contexts = {task.traceparent: task.queued_at for task in tasks if task.traceparent}
     parent, links = joined(contexts)
-    cause = Cause(correlation=first.correlation, traceparent=parent)
+    cause = Cause(causation=first.causation, correlation=first.correlation, traceparent=parent)
     hop = _Message(Operation.WORK, Kind.CONSUMER, cause, consumer, metric=WORKED, labels=(consumer,), links=links)
     hop.about = {
         Key.GROUP: consumer,

@@ -6,6 +6,7 @@ from tonetouch_contracts.identity import JobId, TrackId
 from tonetouch_contracts.track import Audio
 from tonetouch_contracts.upload import AudioStaged, StepName
 from tonetouch_ingest.upload import Upload
+from tonetouch_runtime import Task
 from tonetouch_runtime.ai import Whose
 
 
@@ -16,6 +17,7 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     job_id: JobId
     upload: Upload
+    task: Task
 
     @property
     def track_id(self) -> TrackId:

@@ -81,7 +81,8 @@ async def reembed(tasks: Sequence[Task], floor: Floor) -> None:
     for task in tasks:
         mine = [one for one in renewed if one.track_id == task.entity_id]
         if mine:
-            await floor.log.transact("INGEST", task.entity_id, Texts(), partial(_still_wanted, renewed=mine))
+            with task.in_its_story():
+                await floor.log.transact("INGEST", task.entity_id, Texts(), partial(_still_wanted, renewed=mine))
 
 
 def _still_wanted(texts: Texts, renewed: Sequence[EmbeddingRenewed]) -> Sequence[EmbeddingRenewed]:

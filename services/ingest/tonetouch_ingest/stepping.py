@@ -109,16 +109,18 @@ async def _begin(task: Task, floor: Floor) -> Attempt | None:
     """Say that an attempt begins. None where there is nothing left to do: the task is done with."""
     step: StepName = task.step  # type: ignore[assignment]
     job_id = derived("job", task.entity_id, step)
-    outcome = await floor.log.transact("INGEST", task.entity_id, Upload(), partial(begin, step=step, job_id=job_id))
+    with task.in_its_story():
+        outcome = await floor.log.transact("INGEST", task.entity_id, Upload(), partial(begin, step=step, job_id=job_id))
     if not outcome.events:
         return None
     number = outcome.state.steps[step].attempts
-    return Attempt(step=step, number=number, job_id=job_id, upload=outcome.state)  # type: ignore[arg-type]
+    return Attempt(step=step, number=number, job_id=job_id, upload=outcome.state, task=task)  # type: ignore[arg-type]
 
 
 async def _finish(attempt: Attempt, found: Sequence[Event], floor: Floor) -> None:
     ended = partial(end, step=attempt.step, found=found)
-    await floor.log.transact("INGEST", attempt.track_id, Upload(), ended)
+    with attempt.task.in_its_story():
+        await floor.log.transact("INGEST", attempt.track_id, Upload(), ended)
 
 
 async def _note_failure(attempt: Attempt, error: Exception, floor: Floor) -> float | None:
@@ -127,7 +129,8 @@ async def _note_failure(attempt: Attempt, error: Exception, floor: Floor) -> flo
     if not isinstance(error, AudioRefused | WorkFailed | ObjectMissing | Refused):
         log.warning("step_failed", step=attempt.step, track=attempt.track_id, error=repr(error), exc_info=True)
     failed = partial(fail, step=attempt.step, error=_in_words(error), rejected=rejected, attempts=_patience(error))
-    outcome = await floor.log.transact("INGEST", attempt.track_id, Upload(), failed)
+    with attempt.task.in_its_story():
+        outcome = await floor.log.transact("INGEST", attempt.track_id, Upload(), failed)
     tries = outcome.state.steps[attempt.step].tries
     given_up = any(getattr(event, "final", False) for event in outcome.events)
     return None if given_up or not outcome.events else delay_after(tries)
