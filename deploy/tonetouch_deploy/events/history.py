@@ -30,10 +30,11 @@ Fields = dict[str, Any]
 
 
 class NounChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What an event did to one noun of a service: the fields that it changed, with their new values."""
+    """What an event did to one noun of a service: the fields that it changed, what they were and what they are."""
 
     service: str
     noun: str
+    was: Fields
     changed: Fields
     note: str = ""
 
@@ -116,11 +117,7 @@ async def lived(
     shown = [event for event in found if until.has(event)]
     services = SERVICES_WITH_NOUNS if states else ()
     answers = await together(*(_stepped(client, service, entity) for service in services))
-    nouns = [
-        _Lived(service=service, noun=noun, steps={step.sequence: step for step in noun.steps})
-        for service, (told, _) in zip(services, answers, strict=True)
-        for noun in told
-    ]
+    nouns = [_lived(service, noun) for service, (told, _) in zip(services, answers, strict=True) for noun in told]
     return History(
         entity=entity,
         events=tuple(HistoryEvent(event=view_of(event), changes=_changes(event, nouns)) for event in shown),
@@ -171,17 +168,34 @@ async def _asked_for(client: Client, service: str, command: StepThrough) -> tupl
 
 
 class _Lived(msgspec.Struct, frozen=True, kw_only=True):
+    """A noun's steps by the sequence of their event, and what each found."""
+
     service: str
     noun: SteppedNoun
     steps: Mapping[int, Step]
+    was: Mapping[int, Fields]
 
     def step(self, event: Stored) -> Step | None:
         return self.steps.get(event.sequence) if event.stream == self.noun.stream else None
 
 
+def _lived(service: str, noun: SteppedNoun) -> _Lived:
+    fields, was = dict(noun.before), dict[int, Fields]()
+    for step in noun.steps:
+        was[step.sequence] = {name: fields[name] for name in step.changed}
+        fields |= step.changed
+    return _Lived(service=service, noun=noun, steps={step.sequence: step for step in noun.steps}, was=was)
+
+
 def _changes(event: Stored, nouns: Sequence[_Lived]) -> tuple[NounChange, ...]:
     return tuple(
-        NounChange(service=lived.service, noun=lived.noun.noun, changed=step.changed, note=step.note)
+        NounChange(
+            service=lived.service,
+            noun=lived.noun.noun,
+            was=lived.was[event.sequence],
+            changed=step.changed,
+            note=step.note,
+        )
         for lived in nouns
         if (step := lived.step(event)) and (step.changed or step.note)
     )

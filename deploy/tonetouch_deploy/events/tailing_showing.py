@@ -69,9 +69,9 @@ def problem_of(event: Stored) -> str:
 def say_event_line(console: Console, event: Stored) -> None:
     """Time, place, type, entity, and what it says, in one line."""
     problem = problem_of(event)
-    what = f"! {problem}" if problem else words_of(_as_json(event.body) or {})
-    line = f"{event.time[:23].replace('T', ' ')}  {event.stream}@{event.sequence}  {event.type}  {event.entity}  {what}"
-    say(console, line if len(line) <= _LINE else line[: _LINE - 1] + "…")
+    what = f"! {problem}" if problem else words_of(_as_json(event.body) or {}, of=event.entity)
+    place = f"{event.time[:23].replace('T', ' ')}  {event.stream}@{event.sequence}"
+    say(console, cut(f"{place}  {event.type}  {event.entity}  {what}"))
 
 
 def say_event(console: Console, event: Stored) -> None:
@@ -87,12 +87,17 @@ def say_event(console: Console, event: Stored) -> None:
     say(console, "\n".join(f"  {line}" for line in text.splitlines()))
 
 
-def words_of(fields: Any) -> str:
-    """The fields of an event or of a state, the long ones cut short."""
+def words_of(fields: Any, *, of: str | None = None) -> str:
+    """The fields of an event or of a state, the long ones cut short; whom it is `of` need not be said again."""
     if not isinstance(fields, dict):
         return shortened(fields)
-    said = (f"{name}={shortened(value)}" for name, value in fields.items() if name != "event" and value is not None)
-    return " ".join(said)
+    told = {name: value for name, value in fields.items() if name != "event" and value not in (None, of)}
+    return " ".join(f"{name}={shortened(value)}" for name, value in told.items())
+
+
+def cut(line: str) -> str:
+    """A line that is not too long."""
+    return line if len(line) <= _LINE else f"{line[: _LINE - 1]}…"
 
 
 def shortened(value: Any) -> str:

@@ -17,7 +17,8 @@ from tonetouch_contracts.identity import PlaylistId, TrackId, UserId
 from tonetouch_contracts.message import Positions
 from tonetouch_contracts.operating import Stepped, StepThrough
 from tonetouch_contracts.playlist import PlaylistCreated, PlaylistTracksAdded
-from tonetouch_deploy.events.history import SERVICES_WITH_NOUNS
+from tonetouch_deploy.events.history import SERVICES_WITH_NOUNS, NounChange
+from tonetouch_deploy.events.history_showing import changed_words
 from tonetouch_ingest.app import app as ingest
 from tonetouch_runtime import App, Bus, Decision, Log, SystemClock
 from tonetouch_runtime._answering import answer_on
@@ -60,6 +61,7 @@ async def test_a_track_is_told_over_all_streams_with_its_states(asked: Asked, st
     events = told_of["events"]
     assert [event["event"]["type"] for event in events] == ["track.uploaded", "ingest.started", "track.published"]
     first, second, third = ({change["noun"]: change["changed"] for change in event["changes"]} for event in events)
+    assert [change["was"] for change in events[2]["changes"]] == [{"published": None}]
     assert first["Track"]["uploaded"]["title"] == "Ærø – 夜"
     assert second["Upload"]["started"]["track_id"] == story.track_id
     assert set(third["Track"]) == {"published"}
@@ -75,9 +77,22 @@ async def test_it_reads_as_a_story(command: Command, story: Story) -> None:
     result = await command("history", story.track_id)
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
-    assert "CATALOG@1  track.uploaded" in lines[0]
-    assert lines[1].startswith("    catalog Track.uploaded = ")
+    assert lines[0].endswith("…")
+    assert "CATALOG@1  track.uploaded  uploaded_by=admin object_key=incoming/" in lines[0]
+    assert lines[1] == "    catalog Track.uploaded = the track.uploaded"
     assert lines[-1] == f"3 events of {story.track_id}."
+
+
+def test_of_a_field_with_others_only_what_changed_is_shown() -> None:
+    """One step of eight, not all of them; a field that went; a field of one value, and a note."""
+    change = NounChange(
+        service="ingest",
+        noun="Upload",
+        was={"steps": {"stage": {"state": "waiting"}, "embed": {"state": "waiting"}, "old": 1}, "error": None},
+        changed={"steps": {"stage": {"state": "done"}, "embed": {"state": "waiting"}}, "error": "none"},
+        note="noted",
+    )
+    assert list(changed_words(change)) == ["  noted", ".steps.old = gone", ".steps.stage = state=done", ".error = none"]
 
 
 @pytest.mark.usefixtures("services")
