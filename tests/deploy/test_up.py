@@ -47,10 +47,10 @@ class Up:
         return self._output.read_text()
 
     async def until_printed(self, words: str) -> None:
-        await until(lambda: words in self.printed or self._ended(words), within_seconds=60)
+        await until(lambda: words in self.printed or self._ended(words), within_seconds=120)
 
     async def ending(self) -> int:
-        await until(lambda: self.process.poll() is not None, within_seconds=60)
+        await until(lambda: self.process.poll() is not None, within_seconds=120)
         return self.process.returncode
 
     def _ended(self, words: str) -> bool:

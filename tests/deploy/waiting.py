@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-async def until(condition: Callable[[], object], *, within_seconds: float = 20.0) -> None:
+async def until(condition: Callable[[], object], *, within_seconds: float = 60.0) -> None:
     """Return as soon as the condition holds; fail when the bound is over."""
     end = time.monotonic() + within_seconds
     while not condition():
