@@ -37,7 +37,7 @@ ai-check:
 clean:
     @tonetouch clean
 
-# Run every fast test, on up to four cores at once; arguments go to pytest.
+# Run every fast test, on up to four cores at once (`-n 0`: in one process); arguments go to pytest.
 [group('test')]
 test *ARGS:
     @pytest -n auto --maxprocesses 4 "$@"
