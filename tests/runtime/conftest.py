@@ -1,20 +1,11 @@
-"""Errors in the log of a test are plain: a coloured one with every local variable takes longer than most tests."""
+"""What tests of the runtime start from."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import structlog
 
 from tonetouch_runtime import Settings
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _plain_logs() -> None:
-    renderer = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
-    structlog.configure(
-        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, renderer]
-    )
 
 
 @pytest.fixture(name="settings")
