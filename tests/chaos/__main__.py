@@ -66,6 +66,7 @@ def run(folder: Path, *, rounds: int, minutes: float | None, seed: int) -> list[
         calls = settled(platform, load, cloud)
         found = list(violations(platform, load, injected, calls, lived))
         _tell(load, injected, calls, time.monotonic() - began)
+        print("\n".join(found) or "Every promise was kept.", flush=True)
     return found
 
 
@@ -137,7 +138,6 @@ def main() -> int:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
         found = run(folder, rounds=asked.rounds, minutes=asked.minutes, seed=asked.seed)
-    print("\n".join(found) if found else "Every promise was kept.")
     return 1 if found else 0
 
 
