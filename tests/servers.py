@@ -202,9 +202,14 @@ def _launch_nats(folder: Path, port: int, installations: int, log: IO[bytes]) ->
 
 
 def _home(name: str, *, readable: bool) -> str:
-    """The account of an installation. An operator costs the start of the server as much as all the services."""
+    """The account of an installation.
+
+    All of an operator's permissions cost the start of the server as much as those of the services: few accounts have
+    them, in the others an operator may do anything.
+    """
     mine = [user(each, name, "$may_anything") for each in (name, f"{name}-tests")]
     if not readable:
+        mine.append(user(f"{name}-{OPERATOR}", name, "$may_anything"))
         told = [user(f"{name}-{role}", name, f"$may_{role}_and_tests") for role in ROLES if role != OPERATOR]
         return f"  {name}: {{ jetstream: enabled, users: [ {', '.join([*mine, *told])} ] }}\n"
     users = [*mine, *(user(f"{name}-{role}", name, f"$may_{role}") for role in ROLES)]

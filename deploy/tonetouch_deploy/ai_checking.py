@@ -80,7 +80,9 @@ async def connected(settings: RuntimeSettings) -> AsyncIterator[Client]:
         try:
             bus = await asyncio.wait_for(Bus.join(settings, OPERATOR), _CONNECT_SECONDS)
         except TimeoutError:
-            raise CannotStartError("No bus answers; start everything with `uv run just up`.") from None
+            raise CannotStartError(
+                "There is no bus at TONETOUCH_NATS_URL; start everything with `uv run just up`."
+            ) from None
         stack.push_async_callback(bus.close)
         objects = Objects(settings.object_store)
         stack.push_async_callback(objects.close)
