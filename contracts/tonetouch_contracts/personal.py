@@ -5,7 +5,8 @@ it all that is marked ``conduct`` in the same message is about that person. Name
 about works and carry no mark.
 """
 
-from typing import Final, Literal, get_args
+from types import UnionType
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -25,3 +26,21 @@ WORDS: Final = msgspec.Meta(extra_json_schema={KEYWORD: "words"})
 CONDUCT: Final = msgspec.Meta(extra_json_schema={KEYWORD: "conduct"})
 
 KINDS: Final[tuple[PersonalKind, ...]] = get_args(PersonalKind)
+
+
+def marks_of(message: type[msgspec.Struct]) -> dict[str, PersonalKind]:
+    """The marked fields of a message, in their order; not those of the structs in it."""
+    hints = get_type_hints(message, include_extras=True)
+    found = {name: _mark(hints[name]) for name in message.__struct_fields__}
+    return {name: kind for name, kind in found.items() if kind is not None}
+
+
+def _mark(annotation: Any) -> PersonalKind | None:
+    if (named := getattr(annotation, "__supertype__", None)) is not None:
+        return _mark(named)
+    for meta in getattr(annotation, "__metadata__", ()):
+        if isinstance(meta, msgspec.Meta) and (kind := (meta.extra_json_schema or {}).get(KEYWORD)):
+            marked: PersonalKind = kind
+            return marked
+    inside = get_args(annotation) if get_origin(annotation) in (Annotated, Union, UnionType) else ()
+    return next((kind for each in inside if (kind := _mark(each)) is not None), None)

@@ -26,6 +26,7 @@ from tonetouch_contracts.subjects import command_subject
 from tonetouch_runtime._headers import quicken
 from tonetouch_runtime._telemetry import current_cause, logger, new_traceparent
 from tonetouch_runtime.errors import Misconfigured, Refused, Unavailable
+from tonetouch_runtime.people import NOBODY, People
 from tonetouch_runtime.settings import Settings
 from tonetouch_runtime.telemetry.hops import asking
 
@@ -58,6 +59,8 @@ class Bus:
     """A connected process. `nats` and `jetstream` are for the runtime; services ask."""
 
     def __init__(self, broker: NatsBroker, client: Client, leaving: asyncio.Event) -> None:
+        self.people = NOBODY
+        """Whose words are sealed on their way into the log, and opened on their way out of it."""
         self.broker = broker
         self.nats = client
         self.jetstream: JetStreamContext = client.jetstream()
@@ -67,7 +70,9 @@ class Bus:
     async def join(cls, settings: Settings, name: str) -> "Bus":
         """Connect to an installation's bus as the service, or in the role, of this name: it decides what is allowed."""
         user, password = settings.nats_user.replace("{service}", name), settings.nats_password.get_secret_value()
-        return await cls.connect(settings.nats_url, name, user=user, password=password)
+        bus = await cls.connect(settings.nats_url, name, user=user, password=password)
+        bus.people = People(settings.people_folder)
+        return bus
 
     @classmethod
     async def connect(

@@ -58,6 +58,7 @@ class Listener:
         longest_seconds: float = HANDLED_WITHIN_SECONDS,
     ) -> None:
         self.pull = Pull(bus, consumer, in_order=True)
+        self._people = bus.people
         self._handlers = handlers
         self._lot = lot
         self._lanes: dict[str, deque[Step]] = {}
@@ -156,7 +157,7 @@ class Listener:
         if not await self._may_pass():
             return
         try:
-            fact = read_message(message)
+            fact = read_message(message, people=self._people)
         except UndecodableError as error:
             stream, sequence = origin_of(message)
             await asyncio.to_thread(

@@ -9,6 +9,7 @@ from nats.aio.msg import Msg
 
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime.errors import Unavailable
+from tonetouch_runtime.people import People
 
 _REQUEST_SECONDS = 5.0
 
@@ -22,6 +23,11 @@ class Inbox:
         self._waiting: dict[str, asyncio.Queue[Msg]] = {}
         self._numbers = itertools.count()
         self._subscribed: asyncio.Task[Any] | None = None
+
+    @property
+    def people(self) -> People:
+        """Who said what is read here."""
+        return self._bus.people
 
     async def get_batch(self, stream: str, subject_filter: str, count: int, start: int = 1) -> list[Msg]:
         """`count` messages under a filter from a sequence on, by direct get. Fewer where a replica has fewer."""

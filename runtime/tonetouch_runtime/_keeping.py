@@ -202,7 +202,8 @@ class Keeper(Projector):
 
         def project(connection: Connection) -> None:
             self._claim(connection, [name], 0)
-            if self.marks.make(connection, name, fact.sequence) and type(fact.event) in projection.hears:
+            is_shown = type(fact.event) in projection.hears and not self._bus.people.leaves_out(fact.event)
+            if self.marks.make(connection, name, fact.sequence) and is_shown:
                 tables = (projection.table, *projection.beside)
                 projection.project([fact], *(Writer(connection, table) for table in tables))
 
@@ -244,11 +245,11 @@ class Keeper(Projector):
         facts: list[Recorded[Event]] = []
         for sequence, message in placed:
             try:
-                fact = read_message(message, origin=(self.stream, sequence))
+                fact = read_message(message, origin=(self.stream, sequence), people=self._bus.people)
             except UndecodableError as error:
                 await self._park_unreadable(sequence, message, error)
             else:
-                if type(fact.event) is not Unknown:
+                if type(fact.event) is not Unknown and not self._bus.people.leaves_out(fact.event):
                     facts.append(fact)
         last = placed[-1][0]
 

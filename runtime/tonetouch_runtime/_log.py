@@ -225,7 +225,7 @@ class Log:
 
     def read(self, message: Msg) -> Recorded[Event]:
         """A message of a stream as a recorded event. Raises UndecodableError."""
-        return read_message(message, self._vocabulary)
+        return read_message(message, self._vocabulary, people=self._bus.people)
 
     def _prepare(self, decisions: Sequence[Decision]) -> tuple[str, list["_Message"]]:
         entities = [decision.entity_id for decision in decisions]
@@ -269,7 +269,8 @@ class Log:
             if index == 0 and decision.expected is not None:
                 headers["Nats-Expected-Last-Subject-Sequence"] = str(decision.expected)
                 headers["Nats-Expected-Last-Subject-Sequence-Subject"] = entity_filter(decision.entity_id)
-            prepared.append(_Message(identity, event_subject(event), headers, msgspec.json.encode(event)))
+            body = msgspec.json.encode(self._bus.people.sealed(event))
+            prepared.append(_Message(identity, event_subject(event), headers, body))
         return prepared
 
     def _identity(self, decision: Decision, event: Event, index: int) -> str:

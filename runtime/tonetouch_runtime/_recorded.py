@@ -12,6 +12,7 @@ from tonetouch_contracts.vocabulary import UndecodableError, Vocabulary
 from tonetouch_runtime._reading import origin_of
 from tonetouch_runtime._telemetry import Cause
 from tonetouch_runtime.errors import TonetouchError
+from tonetouch_runtime.people import NOBODY, People
 
 E = TypeVar("E", bound=Event)
 
@@ -82,11 +83,15 @@ class AppendRefusedError(TonetouchError):
 
 
 def read_message(
-    message: Msg, vocabulary: Vocabulary = VOCABULARY, origin: tuple[str, int] | None = None
+    message: Msg,
+    vocabulary: Vocabulary = VOCABULARY,
+    origin: tuple[str, int] | None = None,
+    *,
+    people: People = NOBODY,
 ) -> Recorded[Event]:
     """Read a message that came from a consumer or from a direct get. Raises UndecodableError.
 
-    `origin` is what `origin_of` says of it, for whoever has asked already.
+    `origin` is what `origin_of` says of it, for whoever has asked already. What `people` said is opened.
     """
     stream, sequence = origin or origin_of(message)
     try:
@@ -94,7 +99,7 @@ def read_message(
     except EnvelopeError as error:
         raise UndecodableError(f"{stream}@{sequence}: {error}") from error
     return Recorded(
-        event=vocabulary.decode(envelope.type, message.data),
+        event=people.opened(vocabulary.decode(envelope.type, message.data)),
         stream=stream,
         sequence=sequence,
         id=envelope.id,

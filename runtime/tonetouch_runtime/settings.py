@@ -19,6 +19,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="TONETOUCH_", extra="ignore")
 
     data: Path = Field(default=Path(".data"), description="Folder of everything that is kept on this machine.")
+    people_keys: Path | None = Field(
+        default=None,
+        description="Folder of the keys of people, the same for every service; empty: keys/ under data.",
+    )
     nats_url: str = Field(default="nats://127.0.0.1:4222", description="The bus and the log.")
     nats_user: str = Field(
         default="",
@@ -80,6 +84,11 @@ class Settings(BaseSettings):
     gemini_url: str = "https://generativelanguage.googleapis.com/v1beta"
     ai_routes: Path | None = Field(default=None, description="A routing table of your own instead of the packaged one.")
     ai_prices: Path | None = Field(default=None, description="A price book of your own instead of the packaged one.")
+
+    @property
+    def people_folder(self) -> Path:
+        """Where the keys of people lie."""
+        return self.people_keys or self.data / "keys"
 
     @property
     def object_store(self) -> ObjectStoreAddress:

@@ -174,12 +174,12 @@ class Redriving:
         raise NotNow(60.0, f"nothing here is called {event.part} any more: skip what it has parked")
 
     async def _hear(self, listener: Listener, event: ParkedEvent, message: Msg) -> None:
-        await listener.handle_again(read_message(message))
+        await listener.handle_again(read_message(message, people=self._inbox.people))
         # Still in the entity's turn: what comes next finds it free.
         await asyncio.to_thread(self._lot.release, event)
 
     async def _keep(self, keeper: Keeper, event: ParkedEvent, message: Msg) -> None:
-        await keeper.keep_again(event.part, read_message(message))
+        await keeper.keep_again(event.part, read_message(message, people=self._inbox.people))
         await asyncio.to_thread(self._lot.release, event)
         await keeper.marks.take_away(event.part, [event.sequence])
 

@@ -97,7 +97,7 @@ class Replaying:
     async def _hand(self, message: Msg, listener: Listener, command: ReplayRange) -> ReplayedEvent | None:
         """One event; none where nobody here hears it."""
         try:
-            fact = read_message(message)
+            fact = read_message(message, people=self._inbox.people)
         except UndecodableError as error:
             subject = (message.headers or {}).get("Nats-Subject", message.subject)
             wire_name, _, entity = subject.rpartition(".")
