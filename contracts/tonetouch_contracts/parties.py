@@ -29,7 +29,7 @@ class Party(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-# Whoever calls a model asks ai-ledger what was spent of a budget.
+# Whoever calls a model asks ai-ledger what was spent of a budget. The gateway shows operators a track's whole story.
 PARTIES: tuple[Party, ...] = (
     Party(name="catalog", reads=("CATALOG", "LIBRARY", "INGEST"), asks=("ai-ledger",)),
     Party(name="ingest", reads=("INGEST", "CATALOG"), asks=("catalog", "recommend", "ai-ledger")),
@@ -38,7 +38,7 @@ PARTIES: tuple[Party, ...] = (
     Party(name="ai-ledger", reads=("AI",), asks=("ai-ledger",)),
     Party(
         name="gateway",
-        reads=("INGEST",),
+        reads=tuple(stream.name for stream in STREAMS),
         asks=("catalog", "ingest", "recommend", "agents", "ai-ledger", "gateway"),
     ),
 )

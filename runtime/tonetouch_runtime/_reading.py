@@ -29,13 +29,17 @@ Placed = tuple[int, Msg]
 class Reader:
     """An ordered reader of one stream (or of what a filter leaves of it), in batches of what is there.
 
-    It survives the server going away, comes back to where it was, and hands nothing out twice.
+    It survives the server going away, comes back to where it was, and hands nothing out twice. With `headers_only` the
+    bodies stay with the server.
     """
 
-    def __init__(self, bus: Bus, stream: str, *, start: int, subject: str = _EVERYTHING) -> None:
+    def __init__(
+        self, bus: Bus, stream: str, *, start: int, subject: str = _EVERYTHING, headers_only: bool = False
+    ) -> None:
         self._bus = bus
         self._stream = stream
         self._subject = subject
+        self._headers_only = headers_only or None
         self._next = start
         self._inflow = _Inflow()
         self._subscription: Any = None
@@ -91,7 +95,9 @@ class Reader:
                 await asyncio.sleep(_PAUSE_SECONDS)
 
     async def _subscribe(self) -> None:
-        config = ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._next)
+        config = ConsumerConfig(
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._next, headers_only=self._headers_only
+        )
         # What an abandoned subscription may still bring must not mix with the new one's.
         self._inflow = _Inflow()
         self._is_first = True

@@ -11,6 +11,7 @@ import msgspec
 from tests.gateway.indexes import StandInIndexes
 from tests.gateway.ledger import Ledger
 from tests.gateway.library import Library
+from tests.gateway.operating import Listening
 from tests.runtime.installation import provision
 from tonetouch_contracts.copy import CopyView, ListCopy, WriteCopy
 from tonetouch_contracts.finding import (
@@ -72,6 +73,7 @@ class Services:
 
     tracks: dict[str, TrackView] = field(default_factory=dict)
     ingests: dict[str, IngestView] = field(default_factory=dict)
+    stuck: set[str] = field(default_factory=set)
     found: list[Found] = field(default_factory=list)
     mixes: list[Mix] = field(default_factory=list)
     selections: list[Selection] = field(default_factory=list)
@@ -80,6 +82,7 @@ class Services:
     ledger: Ledger = field(default_factory=Ledger)
     library: Library = field(default_factory=Library)
     indexes: StandInIndexes = field(default_factory=StandInIndexes)
+    listening: Listening = field(default_factory=Listening)
     asked: list[Any] = field(default_factory=list)
     refusing: dict[type[Any], list[Exception]] = field(default_factory=dict)
 
@@ -95,6 +98,7 @@ class Services:
         ingest.answers(ShowIngest)(self._show_ingest)
         ingest.answers(ListIngests)(self._list_ingests)
         ingest.answers(RetryIngest)(self._retry)
+        self.listening.hear(ingest)
         recommend.answers(SearchTracks)(self._search)
         recommend.answers(FindSimilar)(self._search)
         recommend.answers(SearchByVoice)(self._hear)
@@ -121,6 +125,7 @@ class Services:
         for known in (
             self.tracks,
             self.ingests,
+            self.stuck,
             self.found,
             self.mixes,
             self.selections,
@@ -133,6 +138,7 @@ class Services:
         self.ledger.forget()
         self.library.forget()
         self.indexes.forget()
+        self.listening.forget()
 
     def last(self, kind: type[Any]) -> Any:
         """The last command of this kind that was asked."""
@@ -191,7 +197,13 @@ class Services:
         self._note(command)
         if command.cursor:
             decode_cursor(command.cursor, str, str)
-        return Page(items=tuple(self.ingests.values()))
+        of_state = {
+            "stuck": lambda view: view.track_id in self.stuck,
+            "failed": lambda view: view.status in ("failed", "rejected"),
+            "running": lambda view: view.status == "processing",
+        }
+        wanted = of_state.get(command.state or "", lambda _: True)
+        return Page(items=tuple(filter(wanted, self.ingests.values())))
 
     async def _retry(self, command: RetryIngest, floor: Floor) -> IngestView:
         return await self._show_ingest(ShowIngest(track_id=command.track_id), floor)

@@ -29,7 +29,7 @@ from tonetouch_contracts.upload import (
     StepView,
 )
 from tonetouch_gateway.ending import Ending
-from tonetouch_runtime import Refused
+from tonetouch_runtime import Bus, Refused
 from tonetouch_runtime.testing import given
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -186,7 +186,11 @@ async def test_a_silent_stream_is_kept_alive_and_a_client_may_leave_it(
 
 
 async def followers(installed: Installation) -> set[str]:
-    return {consumer.name for consumer in await installed.gateway.bus.jetstream.consumers_info("INGEST")}
+    operator = await Bus.join(installed.gateway.settings, "operator")
+    try:
+        return {consumer.name for consumer in await operator.jetstream.consumers_info("INGEST")}
+    finally:
+        await operator.close()
 
 
 @pytest.mark.parametrize("path", ["", "/events"])
@@ -237,6 +241,7 @@ async def test_an_upload_is_shown_with_its_steps(installed: Installation) -> Non
 async def test_uploads_are_listed_by_state(installed: Installation) -> None:
     """stuck, running, failed, or all of them."""
     installed.services.ingests["t"] = VIEW
+    installed.services.stuck.add("t")
     listed = (await installed.client.get("/api/v1/ingest?state=stuck&limit=7")).json()
     assert [item["track_id"] for item in listed["items"]] == ["t"]
     command = installed.services.last(ListIngests)

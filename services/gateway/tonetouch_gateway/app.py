@@ -26,6 +26,7 @@ from tonetouch_gateway import (
 )
 from tonetouch_gateway.documenting import described_api
 from tonetouch_gateway.identifying import identify
+from tonetouch_gateway.operations import boarding, lagging, repairing, storytelling, surveying
 from tonetouch_gateway.problems import PROBLEMS, answer_with_problems
 from tonetouch_gateway.serving import serving
 from tonetouch_runtime import App
@@ -49,6 +50,11 @@ ROUTERS = (
     budgeting.router,
     auditing.router,
     indexing.router,
+    surveying.router,
+    lagging.router,
+    repairing.router,
+    boarding.router,
+    storytelling.router,
 )
 
 

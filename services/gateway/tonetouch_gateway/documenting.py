@@ -30,6 +30,7 @@ _TAGS = {
     "auditing": "Why a text says what it says.",
     "exporting": "The rows as a file.",
     "indexing": "The vector indexes, for operators.",
+    "operating": "Streams, lag, parked events, the pipeline and the stories in the log, for operators.",
     "health": "Whether everything works.",
 }
 _DESCRIPTION = """\

@@ -1,7 +1,8 @@
-"""The ledger page at ``/ledger``: plots and tables of what AI did and cost.
+"""The pages: ``/ledger``, plots and tables of what AI did and cost, and ``/operations``, how everything runs.
 
-Its files are public, as they say nothing: what is on the page comes from the API, with the token. Plotly draws;
+Their files are public, as they say nothing: what is on a page comes from the API, with the token. Plotly draws plots;
 it is released every few weeks since 2013 and its wheel holds the one script, so that nothing is loaded from elsewhere.
+What both pages need (asking, tables, the style) lies with the first.
 """
 
 import gzip
@@ -18,12 +19,11 @@ from tonetouch_runtime import Refused
 
 router = APIRouter(include_in_schema=False)
 
-_PAGE = Path(__file__).parent / "ledger_page"
+_FOLDER = Path(__file__).parent
 _SCRIPT = "text/javascript; charset=utf-8"
-_FILES = {
-    "page.html": "text/html; charset=utf-8",
-    "page.css": "text/css; charset=utf-8",
-} | dict.fromkeys(("page.js", "asking.js", "job.js", "plots.js", "tables.js", "plotly.min.js"), _SCRIPT)
+_TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": _SCRIPT}
+_LEDGER = ("page.css", "page.js", "asking.js", "job.js", "plots.js", "tables.js", "plotly.min.js")
+_OPERATIONS = ("operations.css", "page.js", "board.js", "repairing.js", "picture.js", "layout.js")
 # A browser reports one refusal while it reads the plots: the styles of their maps, of which we draw none.
 SECURITY_POLICY = "; ".join(
     (
@@ -60,21 +60,35 @@ class Asset:
 
 @router.get("/ledger")
 async def show_ledger(request: Request) -> Response:
-    """The page."""
-    return await _answer(request, "page.html")
+    """The page of what AI did and cost."""
+    return await _answer(request, "ledger_page/page.html")
 
 
 @router.get("/ledger/{name}")
 async def get_ledger_file(name: str, request: Request) -> Response:
     """A script or a style of the page."""
-    if name not in _FILES or name == "page.html":
+    if name not in _LEDGER:
         raise Refused("not_found", "The ledger page has no such file.")
-    return await _answer(request, name)
+    return await _answer(request, f"ledger_page/{name}")
 
 
-async def _answer(request: Request, name: str) -> Response:
+@router.get("/operations")
+async def show_operations(request: Request) -> Response:
+    """The page of how everything runs."""
+    return await _answer(request, "operations_page/page.html")
+
+
+@router.get("/operations/{name}")
+async def get_operations_file(name: str, request: Request) -> Response:
+    """A script or a style of the page."""
+    if name not in _OPERATIONS:
+        raise Refused("not_found", "The operations page has no such file.")
+    return await _answer(request, f"operations_page/{name}")
+
+
+async def _answer(request: Request, path: str) -> Response:
     # Packing the plots takes 0.15 s, once.
-    asset = await run_in_threadpool(_asset, name)
+    asset = await run_in_threadpool(_asset, path)
     headers = _HEADERS | {"etag": f'"{asset.etag}"'}
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
@@ -85,13 +99,14 @@ async def _answer(request: Request, name: str) -> Response:
 
 
 @cache
-def _asset(name: str) -> Asset:
-    plain = (_plotly() if name == "plotly.min.js" else _PAGE / name).read_bytes()
+def _asset(path: str) -> Asset:
+    file = _plotly() if path.endswith("plotly.min.js") else _FOLDER / path
+    plain = file.read_bytes()
     return Asset(
         plain=plain,
         zipped=gzip.compress(plain, 6, mtime=0),
         etag=hashlib.sha256(plain).hexdigest()[:32],
-        content_type=_FILES[name],
+        content_type=_TYPES[file.suffix],
     )
 
 

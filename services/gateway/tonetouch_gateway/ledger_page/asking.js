@@ -12,8 +12,11 @@ export const token = {
   forget: () => sessionStorage.removeItem(KEPT),
 };
 
-// The JSON at a path below /api/v1/ai; parameters that are null are left out. Throws NotIdentified and Problem.
-export async function ask(path, parameters = {}, { method = "GET", body = null } = {}) {
+// The JSON at a path below /api/v1/ai.
+export const ask = (path, ...how) => call(`ai/${path}`, ...how);
+
+// The JSON at a path below /api/v1; parameters that are null are left out. Throws NotIdentified and Problem.
+export async function call(path, parameters = {}, { method = "GET", body = null } = {}) {
   const said = Object.entries(parameters).flatMap(([name, value]) =>
     (Array.isArray(value) ? value : [value]).filter((one) => one !== null && one !== "").map((one) => [name, one]),
   );
@@ -22,7 +25,7 @@ export async function ask(path, parameters = {}, { method = "GET", body = null }
   if (body !== null) headers["content-type"] = "application/json";
   let response;
   try {
-    response = await fetch(`/api/v1/ai/${path}${query}`, {
+    response = await fetch(`/api/v1/${path}${query}`, {
       method, headers, body: body === null ? null : JSON.stringify(body), cache: "no-store", credentials: "omit",
     });
   } catch {
