@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tonetouch_deploy.nats_accounts import OPERATOR, PROVISIONING, READER, ROLES, accounts
-from tonetouch_deploy.nats_server import nats_server_command, write_nats_config
+from tonetouch_deploy.nats_server import move_into_account, nats_server_command, write_nats_config
 from tonetouch_deploy.object_store import object_store_command, object_store_environment, sweep_leftovers
 from tonetouch_deploy.ports import LOOPBACK, choose_ports
 from tonetouch_deploy.probing import Probe, http_probe
@@ -56,6 +56,7 @@ def stores(settings: Settings, ports: Mapping[str, int]) -> list[Process]:
             where=f"nats://{LOOPBACK}:{ports['nats']}",
             command=nats_server_command(config),
             env=_clean_environment(),
+            prepare=lambda: move_into_account(folder / "nats"),
             ready=http_probe(f"http://{LOOPBACK}:{ports['nats-monitor']}/healthz"),
             stop_stage=_STORES,
         ),

@@ -20,6 +20,9 @@ from tonetouch_contracts.manifest import CONSUMERS, LEASES, QUEUES, STREAMS, Con
 from tonetouch_contracts.parties import ANYBODY, PARTIES, Party
 from tonetouch_contracts.subjects import announced
 
+ACCOUNT = "TONETOUCH"
+"""The account that has the streams."""
+
 PROVISIONING, OPERATOR, READER = "provisioning", "operator", "reader"
 ROLES: tuple[str, ...] = (*(party.name for party in PARTIES), PROVISIONING, OPERATOR)
 """Everybody of the installation's own account."""
@@ -58,7 +61,7 @@ def accounts(passwords: Mapping[str, str]) -> str:
     """
     users = [user(role, passwords[role], permissions_of(role).written()) for role in ROLES]
     readers = [user(READER, passwords[READER], READER_PERMISSIONS.written())]
-    return "accounts {\n" + account("TONETOUCH", users) + reading_account("READERS", "TONETOUCH", readers) + "}\n"
+    return "accounts {\n" + account(ACCOUNT, users) + reading_account("READERS", ACCOUNT, readers) + "}\n"
 
 
 def accounts_for_a_server() -> str:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tonetouch_deploy.binaries import binary_of
+from tonetouch_deploy.nats_accounts import ACCOUNT
 from tonetouch_deploy.ports import LOOPBACK
 from tonetouch_deploy.settings import write_private
 
@@ -41,6 +42,18 @@ def write_nats_config(folder: Path, *, port: int, monitor_port: int, accounts: s
     path = folder / "nats-server.conf"
     write_private(path, "\n".join(lines) + "\n" + accounts)
     return path
+
+
+def move_into_account(folder: Path) -> None:
+    """Move what a server kept for everybody, before there were accounts, into the one that has the streams now.
+
+    Streams lie in a folder of their account: without this the log of an older version would seem to be empty. To be
+    called while no server runs.
+    """
+    store = folder / "jetstream" / "jetstream"
+    before, now = store / "$G", store / ACCOUNT
+    if before.exists() and not now.exists():
+        before.rename(now)
 
 
 def nats_server_command(config: Path) -> tuple[str, ...]:

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import socket
+import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -16,6 +18,7 @@ from botocore.client import Config
 from nats.aio.client import Client
 
 from tests.deploy.waiting import is_gone, until
+from tests.servers import free_port
 from tonetouch_contracts.manifest import STREAMS
 from tonetouch_deploy.composing import (
     BUCKET,
@@ -27,12 +30,14 @@ from tonetouch_deploy.composing import (
     stores,
 )
 from tonetouch_deploy.nats_accounts import PROVISIONING, READER, ROLES
+from tonetouch_deploy.nats_server import nats_server_binary
 from tonetouch_deploy.settings import Settings
 from tonetouch_deploy.supervising import Pace, Supervisor
 from tonetouch_runtime._objects import PART_BYTES, Objects, ObjectStoreAddress
 from tonetouch_runtime.provisioning import apply
 
 QUICK = Pace(first_delay=0.05, probe_every=0.05, probe_every_until_ready=0.05)
+CATALOG = STREAMS[0]
 Running = Callable[[], AbstractAsyncContextManager[tuple[Supervisor, dict[str, str]]]]
 
 
@@ -89,7 +94,7 @@ async def connected(environment: dict[str, str], role: str = "operator") -> Clie
 async def make_catalog(environment: dict[str, str]) -> None:
     """One of the streams of the manifest, made by the role that may."""
     bus = await connected(environment, PROVISIONING)
-    await apply(bus.jetstream(), [stream for stream in STREAMS if stream.name == "CATALOG"], (), (), leases=())
+    await apply(bus.jetstream(), [CATALOG], (), (), leases=())
     await bus.close()
 
 
@@ -247,6 +252,35 @@ async def test_nobody_comes_in_without_a_password(running: Running) -> None:
         for told in ({}, {"user": "catalog", "password": environment["TONETOUCH_NATS_PASSWORD"]}):
             with pytest.raises(nats.errors.Error, match=r"(?i)authorization"):
                 await nats.connect(url, allow_reconnect=False, error_cb=in_silence, **told)
+
+
+async def test_the_log_of_a_version_without_accounts_is_found(running: Running, tmp_path: Path) -> None:
+    """What was said before there were accounts is still there, and goes on."""
+    store = tmp_path / "my data" / "nats" / "jetstream"
+    config = tmp_path / "older.conf"
+    port = free_port()
+    config.write_text(f"listen: 127.0.0.1:{port}\njetstream {{ store_dir: {json.dumps(str(store))} }}\n")
+    before = subprocess.Popen([str(nats_server_binary()), "-c", str(config)], stderr=subprocess.DEVNULL)
+    try:
+        await until(lambda: listens(port))
+        client = await nats.connect(f"nats://127.0.0.1:{port}")
+        await apply(client.jetstream(), [CATALOG], (), (), leases=())
+        await client.jetstream().publish("track.uploaded.one", b"1")
+        await client.close()
+    finally:
+        before.terminate()
+        before.wait(10)
+    async with running() as (_, environment):
+        bus = await connected(environment)
+        assert (await bus.jetstream().stream_info("CATALOG")).state.messages == 1
+        assert (await bus.jetstream().publish("track.uploaded.two", b"2")).seq == 2
+        await bus.close()
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections on a port of loopback."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 async def test_the_printed_address_is_that_of_the_reader(running: Running, tmp_path: Path) -> None:
