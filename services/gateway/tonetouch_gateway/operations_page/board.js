@@ -14,7 +14,6 @@ export function board({ steps, items }, { show, retry }) {
       step.replaceAll("_", " "), " ", element("small", {}, standing(step) ? String(standing(step)) : ""))),
     element("th", { scope: "col" }, "stands"),
     element("th", { scope: "col" }, "last news (UTC)"),
-    element("th", { scope: "col" }, ""),
   ];
   return element("table", { className: "board" },
     element("thead", {}, element("tr", {}, ...head)),
@@ -30,9 +29,9 @@ function row(upload, { show, retry }) {
       element("button", { type: "button", title: `Show the story of ${upload.track_id}`, onclick: () => show(upload.track_id) }, upload.file_name || upload.track_id)),
     ...upload.steps.map(cell),
     element("td", {}, upload.at && !["published", "failed"].includes(upload.status) ? `${stands} at ${upload.at.replaceAll("_", " ")}` : stands,
+      failed ? element("button", { type: "button", className: "retry", onclick: () => retry(upload.track_id) }, "retry") : null,
       why ? element("small", { title: why }, why) : null),
     element("td", {}, moment(upload.updated_at) ?? ""),
-    element("td", {}, failed ? element("button", { type: "button", onclick: () => retry(upload.track_id) }, "retry") : null),
   );
 }
 
