@@ -134,6 +134,8 @@ class Making:
         """From here on the keepers keep the new tables as well; those that did not go live are left again."""
         try:
             for keeper in self._keepers:
+                if self._live.name in keeper.still:
+                    raise NotComparableError(f"{self._live.name} is paused, and stays behind: resume it first")
                 await self._fill({keeper.stream: keeper.furthest})
                 async with keeper.turn:
                     # The few events that came meanwhile.

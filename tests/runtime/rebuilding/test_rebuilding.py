@@ -25,7 +25,10 @@ from tonetouch_contracts.operating import (
     CancelTables,
     ContinueTables,
     DropTables,
+    ListOperations,
+    PausePart,
     RebuildTables,
+    ResumePart,
     SwitchTables,
     VerifyTables,
 )
@@ -235,6 +238,33 @@ async def test_what_the_live_table_has_parked_is_parked_again(floor: Floor) -> N
     assert await rows(floor) == [("a", "one")]
     await describe(floor, ("b", "four"), ("a", "five"))
     assert await rows(floor) == [("a", "five")], "later events of the entity still wait"
+
+
+async def test_a_paused_table_is_resumed_first(floor: Floor) -> None:
+    """It stays behind, so nothing could be compared with it; resumed, the rebuild goes on."""
+    await describe(floor, ("a", "one"))
+    await ask(floor, PausePart(part="test_told", operator="olga"))
+    await ask(floor, VerifyTables(operator="olga", table="test_told"))
+    async with asyncio.timeout(20):
+        while (failed := await the_last(floor)).phase != "failed":
+            await asyncio.sleep(0.02)
+    assert "test_told is paused" in failed.problem
+    await ask(floor, ResumePart(part="test_told", operator="olga"))
+    await ask(floor, ContinueTables(id=failed.id, operator="olga"))
+    async with asyncio.timeout(20):
+        while (await the_last(floor)).phase != "verified":
+            await asyncio.sleep(0.02)
+
+
+async def test_what_operators_did_is_recorded(floor: Floor) -> None:
+    """Who, what and why; nobody is refused nothing."""
+    await describe(floor, ("a", "one"))
+    with pytest.raises(Refused, match="who you are"):
+        await ask(floor, RebuildTables(operator=" ", table="test_told"))
+    await ask(floor, RebuildTables(operator="olga", table="test_told", reason="a new column"))
+    await over(floor, "switched")
+    [done] = (await ask(floor, ListOperations())).items
+    assert (done.operator, done.what, done.about, done.reason) == ("olga", "rebuild", "test_told", "a new column")
 
 
 async def test_a_process_of_its_own_fills(floor: Floor) -> None:
