@@ -1,5 +1,8 @@
 """One track, all the way: uploaded, ingested, published, found by meaning, played, recommended, and in the ledger."""
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -105,6 +108,16 @@ def test_indexes_are_made_anew_and_answer_as_before(platform: Platform, demo: li
     assert [item["id"] for item in platform.get("/search", **asked)["items"]] == before
     tracks = platform.get("/indexes")["items"][0]
     assert (tracks["name"], tracks["points"] >= len(demo), tracks["refused"]) == ("tracks", True, 0)
+
+
+def test_another_team_reads_what_was_published(platform: Platform, demo: list[Any]) -> None:
+    """With the address that is printed for it and an example that knows the contracts alone."""
+    told = CliRunner().invoke(app, ["reader"], env={"TONETOUCH_DATA": str(platform.data)})
+    assert told.exit_code == 0, told.output
+    example = Path(__file__).parents[2] / "examples/contracts/tracks.py"
+    environment = {**os.environ, "TONETOUCH_READER": told.stdout.strip()}
+    said = subprocess.run([sys.executable, str(example)], env=environment, capture_output=True, text=True, timeout=60)
+    assert {f"{track['title']} ({track['id']})" for track in demo} <= set(said.stdout.splitlines()), said.stderr
 
 
 def test_audio_is_played_in_ranges(platform: Platform, demo: list[Any]) -> None:
