@@ -110,7 +110,7 @@ async def test_an_answer_to_it_is_never_a_fact_or_a_request(home: Tenant, reader
 async def test_within_one_account_permissions_would_not_hold_that(home: Tenant) -> None:
     """Why the reader has an account of its own: the server itself writes where the answer of a request is to go.
 
-    The gateway may not say that an ingest began, and does.
+    The gateway may not say that a track was uploaded, and has it said.
     """
     before = (await counted(home))["CATALOG"]
     async with visiting(home, "gateway") as gateway:
