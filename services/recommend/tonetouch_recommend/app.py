@@ -6,6 +6,7 @@ from tonetouch_recommend.indexes.indexing import opening_indexes
 from tonetouch_recommend.lists import blending, recommending, resembling, serving, suggesting, tuning, walking
 from tonetouch_recommend.lists.serving import recording
 from tonetouch_recommend.search import hearing, naming, searching
+from tonetouch_recommend.search.occurring import knowing_common_words
 from tonetouch_recommend.taste import signalling
 from tonetouch_runtime import App
 
@@ -29,5 +30,5 @@ app = App(
         serving.router,
         inspecting.router,
     ),
-    resources=(opening_indexes, recording),
+    resources=(opening_indexes, recording, knowing_common_words),
 )

@@ -143,7 +143,9 @@ def test_a_line_is_found_by_any_three_words_in_a_row() -> None:
 def test_the_place_of_a_line_is_told_in_characters() -> None:
     """Of the passage as it is, signs, accents and breaks included."""
     passage = "Dors, petit phare,\nla mer est calmé ce soir"
-    place = sung_at(words("petit phare la mer est calme"), passage)
+    share, (first, last) = sung_share(words("petit phare la mer est calme"), words(passage))
+    assert share == 1.0
+    place = sung_at(passage, first, last)
     assert place is not None
     assert passage[slice(*place)] == "petit phare,\nla mer est calmé"
-    assert sung_at(words("nothing of it"), passage) is None
+    assert sung_at(passage, 2, 99) is None

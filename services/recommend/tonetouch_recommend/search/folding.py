@@ -64,6 +64,8 @@ class _Signs(dict[int, int]):
 
 
 _SIGNS = _Signs()
+_ASCII: Final = {code: _SIGNS[code] for code in range(128)} | {ord("&"): " and "} | _APOSTROPHES
+"""The same of ASCII in one pass, which most texts are."""
 
 
 def folded(text: str) -> str:
@@ -94,8 +96,12 @@ def words(text: str) -> list[str]:
     >>> words("Don't P!nk A$AP AC/DC 音楽の海")
     ['dont', 'pink', 'asap', 'ac', 'dc', '音楽', '楽の', 'の海']
     """
-    spelled = _INSIDE.sub(lambda found: _SPELLED[found[0]], folded(text)).translate(_APOSTROPHES)
-    plain = spelled.replace("&", " and ").translate(_SIGNS)
+    spelled = folded(text)
+    if "$" in spelled or "!" in spelled:
+        spelled = _INSIDE.sub(lambda found: _SPELLED[found[0]], spelled)
+    if spelled.isascii():
+        return [word[:WORD_LETTERS] for word in spelled.translate(_ASCII).split()]
+    plain = spelled.translate(_APOSTROPHES).replace("&", " and ").translate(_SIGNS)
     if plain.isascii():
         return [word[:WORD_LETTERS] for word in plain.split()]
     return [word[:WORD_LETTERS] for run in _RUNS.finditer(plain) for word in _parted(run[0], unspaced=bool(run[1]))]

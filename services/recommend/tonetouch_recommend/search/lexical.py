@@ -5,6 +5,7 @@ share a form from which a letter was left out), of the first seven letters only,
 letters to insert, delete, replace or swap with the neighbour (Damerau 1964, in the form that edits no part twice).
 """
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -194,24 +195,40 @@ def sung_share(asked: Sequence[str], passage: Sequence[str]) -> tuple[float, tup
     row = min(IN_A_ROW, len(asked), len(passage))
     if not row:
         return 0.0, (0, 0)
-    stands = {tuple(passage[at : at + row]): at for at in reversed(range(len(passage) - row + 1))}
-    rows = {at: tuple(asked[at : at + row]) for at in range(len(asked) - row + 1)}
-    found = {at: stands[three] for at, three in rows.items() if three in stands}
+    wanted = dict[tuple[str, ...], int]()
+    for at, three in enumerate(_in_a_row(passage, row)):
+        wanted.setdefault(three, at)
+    found = {at: wanted[three] for at, three in enumerate(_in_a_row(asked, row)) if three in wanted}
     if not found:
         return 0.0, (0, 0)
     covered = {at + step for at in found for step in range(row)}
     return len(covered) / len(asked), (min(found.values()), max(found.values()) + row - 1)
 
 
-def sung_at(asked: Sequence[str], passage: str) -> tuple[int, int] | None:
-    """The first and the last character of the passage between which the words stand just so, the last not included.
+def sung_at(passage: str, first: int, last: int) -> tuple[int, int] | None:
+    """The characters between which the words of these places stand in a passage, the last one not included.
 
-    >>> sung_at(["rain", "wrote", "your"], "The rain wrote your name")
+    >>> sung_at("The rain wrote your name", 1, 3)
     (4, 19)
     """
-    spans = [(word, found.span()) for found in _SPACED.finditer(passage) for word in words(found[0])]
-    share, (first, last) = sung_share(asked, [word for word, _ in spans])
-    return (spans[first][1][0], spans[last][1][1]) if share else None
+    before, begin = 0, None
+    for found in _SPACED.finditer(passage):
+        before += len(_words_in(found[0]))
+        if begin is None and before > first:
+            begin = found.start()
+        if begin is not None and before > last:
+            return begin, found.end()
+    return None
+
+
+def _in_a_row(words: Sequence[str], count: int) -> Iterable[tuple[str, ...]]:
+    """Every so many neighbours, in their order."""
+    return zip(*(words[step:] for step in range(count)), strict=False)
+
+
+@functools.lru_cache(maxsize=16_384)  # the few words that most lines are made of
+def _words_in(spaced: str) -> tuple[str, ...]:
+    return tuple(words(spaced))
 
 
 def _print(text: str) -> int:

@@ -4,7 +4,8 @@ Each look-up is a few ranges of a key in one statement, which is put together on
 """
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
 
 import msgspec
@@ -21,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
+    func,
     literal_column,
     or_,
     select,
@@ -35,6 +37,8 @@ from tonetouch_runtime import Floor
 MOST_NAMES: Final = 32
 """Names of one word that are looked at; a word that stands in more is common."""
 MOST_LINES: Final = 64
+MOST_QUOTED: Final = 32
+"""Passages that are compared with the question."""
 MOST_SPELLINGS: Final = 256
 MOST_OF_BOTH: Final = 1_000
 """Names with one common word of which it is looked whether another stands in them too."""
@@ -56,29 +60,66 @@ class Occurrences(msgspec.Struct, frozen=True):
     lists: Mapping[str, Sequence[str]]
     begun: Sequence[str] = ()
     whole: Sequence[str] = ()
+    common: frozenset[str] = frozenset()
 
     def is_common(self, word: str) -> bool:
         """Whether it stands in more names than were looked at."""
-        return len(self.lists.get(word, ())) >= MOST_NAMES
+        return word in self.common or len(self.lists.get(word, ())) >= MOST_NAMES
+
+    def is_known(self, word: str) -> bool:
+        """Whether it stands in any name."""
+        return word in self.common or word in self.lists
 
     def with_others(self, lists: Mapping[str, Sequence[str]]) -> "Occurrences":
         """The same with more words."""
         return msgspec.structs.replace(self, lists={**self.lists, **lists})
 
 
-async def occurrences_of(words: Sequence[str], key: bytes, together: str, kind: Kind, floor: Floor) -> Occurrences:
-    """In which names of this kind these words occur, the last also as a beginning, and which begin with the key."""
-    exact, last = [*words, together or words[0]], words[-1].encode()
+class CommonWords:
+    """Words that are known to be common. No word is ever taken out of a name again, so none ceases to be."""
+
+    def __init__(self) -> None:
+        self._of: dict[Kind, set[str]] = {}
+
+    def among(self, words: Iterable[str], kind: Kind) -> frozenset[str]:
+        """Those of the words that are common in names of this kind, as far as is known."""
+        return frozenset(self._of.setdefault(kind, set()).intersection(words))
+
+    def add(self, words: Iterable[str], kind: Kind) -> None:
+        """Remember that these are."""
+        self._of.setdefault(kind, set()).update(words)
+
+
+@asynccontextmanager
+async def knowing_common_words(_: Floor) -> AsyncIterator[CommonWords]:
+    """What has been learned of words, for as long as the process lives."""
+    yield CommonWords()
+
+
+async def occurrences_of(
+    words: Sequence[str], key: bytes, together: str, kind: Kind, floor: Floor, *, rare_alone: bool
+) -> Occurrences:
+    """In which names of this kind these words occur, the last also as a beginning, and which begin with the key.
+
+    With `rare_alone` the names of common words are not told, and not read where the words are known to be common.
+    """
+    common = floor.get(CommonWords).among(words, kind) if rare_alone else frozenset[str]()
+    looked = [word for word in words if word not in common]
+    exact, last = [*looked, together or words[0]], words[-1].encode()
     values = _words(exact) | {"kind": kind, "low": last, "high": _after(last), "key": key, "after": _after(key)}
     statement = _named(floor.tables.live(WordRow), floor.tables.live(NameRow), len(exact))
     slots = dict[int, list[str]]()
     for slot, name in await floor.read.look(statement, values):
         slots.setdefault(slot, []).append(name)
-    count = len(words)
+    count, lists = len(looked), {word: slots[place] for place, word in enumerate(looked) if place in slots}
+    if rare_alone and (found := [word for word, names in lists.items() if len(names) >= MOST_NAMES]):
+        floor.get(CommonWords).add(found, kind)
+        common |= {*found}
     return Occurrences(
-        lists={word: slots[place] for place, word in enumerate(words) if place in slots},
+        lists={word: names for word, names in lists.items() if word not in common},
         begun=slots.get(count + 1, ()),
         whole=[*slots.get(count + 2, ()), *(slots.get(count, ()) if together else ())],
+        common=common,
     )
 
 
@@ -104,12 +145,21 @@ async def spelled(keys: Iterable[str], floor: Floor) -> set[str]:
     return {bytes(word).decode() for (word,) in await floor.read.look(asked, {"keys": [key.encode() for key in keys]})}
 
 
-async def sung(prints: Iterable[int], floor: Floor) -> dict[Place, int]:
-    """Passages with these prints, and with how many of them."""
-    counts = dict[Place, int]()
-    for track_id, passage in await floor.read.look(_sung(floor.tables.live(LineRow)), {"prints": list(prints)}):
-        counts[track_id, passage] = counts.get((track_id, passage), 0) + 1
-    return counts
+class Sung(msgspec.Struct, frozen=True):
+    """A passage of a track that is on a shelf: its number and words, and where the track may be shown."""
+
+    track_id: str
+    passage: int
+    text: str
+    region: str
+    explicit: int
+
+
+async def sung(prints: Iterable[int], floor: Floor) -> list[Sung]:
+    """Passages with these prints: `MOST_QUOTED` at most, first those with most of the prints."""
+    live = floor.tables.live
+    statement = _sung(live(LineRow), live(EmbeddingRow), live(ShelfRow))
+    return [Sung(*row) for row in await floor.read.look(statement, {"prints": list(prints)})]
 
 
 async def names_of(subjects: Sequence[str], floor: Floor) -> dict[str, Name]:
@@ -213,10 +263,16 @@ def _spelled(spellings: Table) -> Select[Any]:
 
 
 @functools.cache
-def _sung(lines: Table) -> Select[Any]:
+def _sung(lines: Table, embeddings: Table, shelf: Table) -> Select[Any]:
     wanted = lines.c.print.in_(bindparam("prints", type_=BigInteger(), expanding=True))
     found = select(lines.c.track_id, lines.c.passage).where(wanted)
-    return found.order_by(lines.c.print, lines.c.track_id).limit(MOST_LINES)
+    first = found.order_by(lines.c.print, lines.c.track_id).limit(MOST_LINES).subquery()
+    place = first.c.track_id, first.c.passage
+    most = select(*place).group_by(*place).order_by(func.count().desc(), *place).limit(MOST_QUOTED).subquery()
+    there = (embeddings.c.track_id == most.c.track_id) & (embeddings.c.passage == most.c.passage)
+    quoted = select(most.c.track_id, most.c.passage, embeddings.c.text, shelf.c.region, shelf.c.explicit)
+    quoted = quoted.select_from(most).join(embeddings, there & (embeddings.c.kind == "lyrics"))
+    return quoted.join(shelf, shelf.c.track_id == most.c.track_id)
 
 
 @functools.cache

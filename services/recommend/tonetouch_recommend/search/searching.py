@@ -19,13 +19,12 @@ from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.message import Page
 from tonetouch_recommend.indexes.index import cut, fits, halves, on_offer, passage_of
 from tonetouch_recommend.indexes.indexing import Indexes
-from tonetouch_recommend.search.folding import words
 from tonetouch_recommend.search.fusing import Ranked, fused
 from tonetouch_recommend.search.lexical import sung_at
 from tonetouch_recommend.search.naming import subject
-from tonetouch_recommend.search.occurring import Name, Place, described_by, names_of, passages_of
+from tonetouch_recommend.search.occurring import Name, described_by, names_of, passages_of
 from tonetouch_recommend.search.reranking import is_worth_asking, reranked, texts_of
-from tonetouch_recommend.search.spotting import Spotted, spotted
+from tonetouch_recommend.search.spotting import Quote, Spotted, spotted
 from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Collection, Hit, Is, Term, UnfitPointError, Vector
 from tonetouch_runtime import Floor, NotNow, Refused, Router, decode_cursor, encode_cursor, page_size
 from tonetouch_runtime.ai import AIInputRefused, AIUnavailable, TextToEmbed, Whose
@@ -36,8 +35,8 @@ router = Router()
 FEATURE: Final = "search"
 MOST_CHARACTERS: Final = 500
 MARGIN: Final = 10
-"""How much further than its end a page looks: what lies deeper ranks behind it, but for a passage that very many
-passages of a few songs crowd out."""
+"""How much further than its end a page looks among passages, several of which may be of one song: what lies deeper
+ranks behind it, but for a passage that very many passages of a few songs crowd out."""
 BY_LETTERS_ALONE: Final = (
     "Only names and lines were looked through: the model that the indexes are of cannot be asked now. "
     "`tonetouch indexes` says which setting is missing, and how far the change to another model is."
@@ -75,13 +74,13 @@ async def find(command: SearchTracks, vector: Vector | None, floor: Floor) -> Re
     """The page for a question whose vector is known; without one by letters alone."""
     near = [] if vector is None else await nearest(command, vector, floor)
     lettered = await spotted(command, floor)
-    cosines = {} if vector is None else await _cosines(lettered, vector, floor)
-    shown = page_of(fused(map(by_letters, lettered), near, cosines), command.limit, command.cursor)
-    texts = await passages_of([(one.id, one.passage) for one in shown.ranked if one.passage is not None], floor)
+    ranked = [by_letters(one) for one in lettered]
+    cosines = {} if vector is None else await _cosines(ranked, near, vector, floor)
+    shown = page_of(fused(ranked, near, cosines), command.limit, command.cursor)
+    quotes = {one.id: spot.quote for one, spot in zip(ranked, lettered, strict=True) if spot.quote}
+    passages = await _passages(shown.ranked, quotes, floor)
     names = await _names(shown.ranked, lettered, floor)
-    quoting = {(one.id, one.passage) for one in map(by_letters, lettered) if one.where == "lyrics"}
-    asked = words(command.query) if quoting else ()
-    items = tuple(_found(one, names, texts, asked if (one.id, one.passage) in quoting else ()) for one in shown.ranked)
+    items = tuple(_found(one, names, passages.get(one.id)) for one in shown.ranked)
     return Results(items=items, next_cursor=shown.next_cursor, reason=None if items else _why_nothing(command))
 
 
@@ -103,15 +102,15 @@ async def nearest(command: SearchTracks, vector: Vector, floor: Floor) -> list[R
     offered, found = on_offer(command.region, command.explicit_allowed), list[Ranked]()
     collections = floor.get(Indexes).collections
 
-    async def hits(collection: Collection, where: Sequence[Term]) -> list[Hit]:
-        deep = depth(command.limit, command.cursor)
+    async def hits(collection: Collection, where: Sequence[Term], margin: int = 1) -> list[Hit]:
+        deep = depth(command.limit, command.cursor, margin)
         engine = floor.get(Indexes).engine
         return await engine.query(collection, vector, limit=deep, where=where, with_payload=False)
 
     if "tracks" in command.kinds:
         found += [Ranked(hit.id, hit.score, "description") for hit in await hits(collections.tracks, offered)]
     if "lyrics" in command.kinds:
-        found += [_of_passage(hit) for hit in await hits(collections.lyrics, offered)]
+        found += [_of_passage(hit) for hit in await hits(collections.lyrics, offered, MARGIN)]
     if "playlists" in command.kinds and command.user_id:
         mine = (*offered, Is("owner", cut(command.user_id)))
         found += [
@@ -120,9 +119,9 @@ async def nearest(command: SearchTracks, vector: Vector, floor: Floor) -> list[R
     return found
 
 
-def depth(limit: int, cursor: str | None) -> int:
-    """How many of the nearest a page has to know. Raises Refused for a limit or cursor that is none."""
-    return min(_start(cursor) + page_size(limit) + MARGIN, LARGEST_LIMIT)
+def depth(limit: int, cursor: str | None, margin: int = 1) -> int:
+    """How many of the nearest a page has to know: one more tells that it goes on. Raises Refused for no page at all."""
+    return min(_start(cursor) + page_size(limit) + margin, LARGEST_LIMIT)
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -133,7 +132,14 @@ class Shown(msgspec.Struct, frozen=True):
 
     def found(self) -> Page[Found]:
         """The page as it is answered where all of it are tracks, found by their descriptions."""
-        return Page(items=tuple(_found(one, {}, {}, ()) for one in self.ranked), next_cursor=self.next_cursor)
+        return Page(items=tuple(_found(one, {}) for one in self.ranked), next_cursor=self.next_cursor)
+
+
+class _Passage(msgspec.Struct, frozen=True):
+    """The words of a passage, and the characters between which the line stands that was asked for."""
+
+    text: str
+    sung: tuple[int, int] | None = None
 
 
 def page_of(ranking: Sequence[Ranked], limit: int, cursor: str | None) -> Shown:
@@ -174,12 +180,13 @@ async def meaning(text: str, floor: Floor) -> Vector | None:
     return answer.vector
 
 
-async def _cosines(lettered: Sequence[Spotted], vector: Vector, floor: Floor) -> dict[str, float]:
+async def _cosines(
+    lettered: Sequence[Ranked], near: Sequence[Ranked], vector: Vector, floor: Floor
+) -> dict[str, float]:
     """How near the descriptions of these tracks lie: exactly, however deep they lie in the index."""
-    tracks = floor.get(Indexes).collections.tracks
-    ids = list(dict.fromkeys(by_letters(one).id for one in lettered if one.subject.startswith("track:")))
-    rows = await described_by(ids, tracks.model, floor)
-    asked, found = tracks.unit(vector), dict[str, float]()
+    tracks, ids = floor.get(Indexes).collections.tracks, {one.id for one in lettered if one.kind == "track"}
+    found = {one.id: one.score for one in near if one.where == "description" and one.id in ids}
+    rows, asked = await described_by(sorted(ids - found.keys()), tracks.model, floor), tracks.unit(vector)
     for track_id, row in rows.items():
         if fits(row, tracks):
             with contextlib.suppress(UnfitPointError):  # it was refused and reported when its point was to be made
@@ -197,7 +204,7 @@ async def _names(shown: Sequence[Ranked], lettered: Sequence[Spotted], floor: Fl
 def by_letters(one: Spotted) -> Ranked:
     """What was spotted as it is ranked."""
     kind, _, own = one.subject.partition(":")
-    return Ranked(own, one.score, one.where, one.passage, cast(FoundKind, kind))
+    return Ranked(own, one.score, one.where, one.quote.passage if one.quote else None, cast(FoundKind, kind))
 
 
 def _of_passage(hit: Hit) -> Ranked:
@@ -205,19 +212,27 @@ def _of_passage(hit: Hit) -> Ranked:
     return Ranked(track_id, hit.score, "lyrics", passage)
 
 
-def _found(one: Ranked, names: Mapping[str, Name], texts: Mapping[Place, str], asked: Sequence[str]) -> Found:
-    text = None if one.passage is None else texts.get((one.id, one.passage))
+async def _passages(shown: Sequence[Ranked], quotes: Mapping[str, Quote], floor: Floor) -> dict[str, _Passage]:
+    """The passages that are shown, by their tracks, with the place of the line where one was asked for."""
+    places = [(one.id, one.passage) for one in shown if one.passage is not None]
+    quoted = [(of, quotes[of]) for of, passage in places if of in quotes and quotes[of].passage == passage]
+    found = {of: _Passage(quote.text, sung_at(quote.text, quote.first, quote.last)) for of, quote in quoted}
+    texts = await passages_of([place for place in places if place[0] not in found], floor)
+    return found | {of: _Passage(text) for (of, _), text in texts.items()}
+
+
+def _found(one: Ranked, names: Mapping[str, Name], passage: _Passage | None = None) -> Found:
     name = {} if one.kind == "track" else names.get(subject(one.kind, one.id), {})
     return Found(
         track_id=TrackId(one.id if one.kind == "track" else ""),
         score=one.score,
         where=one.where,
-        passage=text,
+        passage=passage.text if passage else None,
         kind=one.kind,
         id=one.id,
         name=name.get("name"),
         by=name.get("by"),
-        sung=sung_at(asked, text) if text and asked else None,
+        sung=passage.sung if passage else None,
     )
 
 

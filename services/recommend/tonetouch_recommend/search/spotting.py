@@ -33,7 +33,6 @@ from tonetouch_recommend.search.occurring import (
     occurrences_of,
     of_both,
     others_occurring,
-    passages_of,
     spelled,
     sung,
     with_tracks,
@@ -48,7 +47,7 @@ MOST_MEANT: Final = 6
 NAME_WORDS: Final = 4
 """Words of a question that may all be common and a name all the same; more of them are a sentence."""
 MOST_READ: Final = 32
-"""Names and passages that are compared with the question."""
+"""Names that are compared with the question."""
 LEAST: Final = 0.2
 """Below it a name has next to nothing of what was asked."""
 LINE: Final = 0.95
@@ -60,13 +59,22 @@ _HAVE_TRACKS: Final[Mapping[str, Literal["artist_id", "album_id"]]] = {"artist":
 
 
 class Spotted(msgspec.Struct, frozen=True):
-    """Something found by its letters, 0 to 1; `where` is the field, `passage` the number of the one with the line."""
+    """Something found by its letters, 0 to 1, and the field it was found in."""
 
     subject: str
     score: float
     where: str
     name: Name
-    passage: int | None = None
+    quote: "Quote | None" = None
+
+
+class Quote(msgspec.Struct, frozen=True):
+    """A line that stands in a passage: the passage's number and text, the places of the first word and of the last."""
+
+    passage: int
+    text: str
+    first: int
+    last: int
 
 
 async def spotted(command: SearchTracks, floor: Floor) -> list[Spotted]:
@@ -110,8 +118,9 @@ async def _names(text: str, kind: Kind, floor: Floor) -> list[Spotted]:
     if not typed:
         return []
     key, together = name_key(text), squeezed(typed)
-    occurring = await occurrences_of(typed, key, together, kind, floor)
-    meant = await _meant([word for word in typed if word not in occurring.lists], occurring, floor)
+    is_sentence = len(typed) > NAME_WORDS
+    occurring = await occurrences_of(typed, key, together, kind, floor, rare_alone=is_sentence)
+    meant = await _meant([word for word in typed if not occurring.is_known(word)], occurring, floor)
     if others := list(dict.fromkeys(other for found in meant.values() for other in found)):
         occurring = occurring.with_others(await others_occurring(others, kind, floor))
     asked = Asked(
@@ -175,10 +184,11 @@ async def _lines(text: str, floor: Floor) -> list[Spotted]:
     asked = words(text)
     if len(asked) < 2:
         return []
-    counts = await sung(dict.fromkeys(prints(asked)), floor)
-    likely = sorted(counts, key=lambda place: (-counts[place], place))[:MOST_READ]
-    texts = await passages_of(likely, floor)
-    worth = {place: LINE * sung_share(asked, words(sings))[0] ** 2 for place, sings in texts.items()}
-    close = [(subject("track", place[0]), place[1], score) for place, score in worth.items() if score >= LEAST]
-    names = await names_of([of for of, _, _ in close], floor)
-    return [Spotted(of, score, "lyrics", names[of], passage) for of, passage, score in close if of in names]
+    found = dict[tuple[str, int], Spotted]()
+    for one in await sung(dict.fromkeys(prints(asked)), floor):
+        share, (first, last) = sung_share(asked, words(one.text))
+        if (score := LINE * share**2) >= LEAST:
+            quote = Quote(one.passage, one.text, first, last)
+            shown = {"region": one.region, "explicit": one.explicit}
+            found[one.track_id, one.passage] = Spotted(subject("track", one.track_id), score, "lyrics", shown, quote)
+    return list(found.values())

@@ -21,6 +21,8 @@ MOST_FIELDS = 10
 MOST_BYTES = 64
 LARGEST_INTEGER = 2**53  # beyond it an engine that keeps numbers as float64 would confuse neighbours
 LARGEST_LIMIT = 100
+UNIT_WITHIN = 1e-6
+"""How far from one the square of a unit vector may be: float32 keeps seven digits."""
 
 
 class VectorsError(Exception):
@@ -176,6 +178,8 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises `UnfitPointError` for another shape, NaN or infinity, and for the zero vector, which has no direction.
         """
+        if _is_unit(vector, self.dimension):
+            return vector
         wide = np.asarray(vector, dtype=np.float64)
         if wide.shape != (self.dimension,):
             raise UnfitPointError(f"{self.name} holds vectors of {self.dimension} numbers, not of shape {wide.shape}")
@@ -246,6 +250,13 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
         values = (term.value,) if isinstance(term, Is) else term.values
         if odd := [value for value in values if type(value) is not expected]:
             raise UnfitQueryError(f"{self.name}.{term.field} is {_described(kind)}; it never equals {odd[0]!r}")
+
+
+def _is_unit(vector: Vector, dimension: int) -> bool:
+    """Whether its length is one already, to the last digits that float32 has of it; NaN and infinity are no length."""
+    if vector.dtype != np.float32 or vector.shape != (dimension,):
+        return False
+    return bool(abs(float(vector @ vector) - 1.0) < UNIT_WITHIN)
 
 
 def check_id(point_id: str) -> str:

@@ -1,5 +1,6 @@
 """One Qdrant Edge shard in the words of `collection`. Every call blocks and holds the interpreter lock meanwhile."""
 
+import functools
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -51,7 +52,9 @@ from .edge_ids import edge_id, point_id
 from .qdrant_points import ID_FIELD, cosine, id_in, kept, parsed, payload_in
 
 # Qdrant's own defaults. The graph is built by `indexing` only, and then whatever the size: hence 1 KB.
-HNSW = HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=10_000)
+# Twice its links among points that share a value of a field: of 100,000 tracks with nine such fields, 0.93 of the fifty
+# nearest in a region were found with as many links as elsewhere, 1.00 with these; building takes half as long again.
+HNSW = HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=10_000, payload_m=32)
 OPTIMIZERS = EdgeOptimizersConfig(indexing_threshold=1)
 
 # One byte per number inside the index, and the candidates compared again in full. Measured on 20,000 clustered vectors
@@ -63,7 +66,7 @@ SEARCH = SearchParams(quantization=RESCORED)
 # The graph has links of its own among the points that share a value, none among those that lack it. Under `NoneOf` the
 # walk therefore also looks past points that do not pass (ACORN): without it one clustered query in a thousand or two
 # ended in a part that the filter had cut off. Under region and explicit it costs 4.1 ms instead of 1.2.
-SEARCH_PAST = SearchParams(quantization=RESCORED, acorn=AcornSearchParams(enable=True, max_selectivity=1.0))
+ACORN = AcornSearchParams(enable=True, max_selectivity=1.0)
 
 _SCHEMA_TYPES: dict[FieldType, PayloadSchemaType] = {
     "keyword": PayloadSchemaType.Keyword,
@@ -71,6 +74,12 @@ _SCHEMA_TYPES: dict[FieldType, PayloadSchemaType] = {
     "integer": PayloadSchemaType.Integer,
     "float": PayloadSchemaType.Float,
 }
+
+
+# Candidates the walk keeps: as many as Qdrant compares again of fifty, fewer where fewer are asked for. Of 100,000
+# clustered vectors the 21 nearest are found with 0.995, with its own 100 with 0.999, in a third less time.
+FEWEST_CANDIDATES = 64
+_NOTHING: Mapping[str, Any] = {}
 
 
 class QdrantShard:
@@ -131,13 +140,15 @@ class QdrantShard:
             filter=_filter(conditions, exclude),
             with_payload=with_payload,
             with_vector=with_vectors,
-            params=SEARCH_PAST if any(isinstance(condition, NoneOf) for condition in conditions) else SEARCH,
+            params=_params(limit, past=any(isinstance(condition, NoneOf) for condition in conditions)),
         )
         found = self._shard.query(request)
         if with_payload:
             return [_hit(one, id_in(one.id, one.payload)) for one in found]
         ids = self._ids([one.id for one in found])
-        return [_hit(one, own) for one, own in zip(found, ids, strict=True)]
+        if with_vectors:
+            return [_hit(one, own) for one, own in zip(found, ids, strict=True)]
+        return [Hit(own, cosine(one.score), _NOTHING) for one, own in zip(found, ids, strict=True)]
 
     def get(self, ids: Sequence[str]) -> list[Point]:
         """The points of those ids that are known, in the order asked."""
@@ -181,6 +192,11 @@ class QdrantShard:
             records = self._shard.retrieve(untold, with_payload=[ID_FIELD], with_vector=False)
             known = {record.id: id_in(record.id, record.payload) for record in records}
         return [one or known[edge] for edge, one in zip(found, own, strict=True)]
+
+
+@functools.cache
+def _params(limit: int, *, past: bool) -> SearchParams:
+    return SearchParams(hnsw_ef=max(FEWEST_CANDIDATES, 2 * limit), quantization=RESCORED, acorn=ACORN if past else None)
 
 
 def _filter(conditions: Sequence[Condition], exclude: Iterable[str]) -> Filter | None:
