@@ -18,8 +18,8 @@ _Argument = Callable[[Values], Any]
 _Lengths = tuple[tuple[str, int], ...]
 
 MAPPED_BYTES = 1 << 30
-"""How much of the file is read as memory: without a copy of each page, a look at twelve scattered rows of a file of 330 MB
-takes 45 us instead of 75 to 130. The system takes the pages back where others need them."""
+"""How much of the file is read as memory: without a copy of each page, a look at twelve scattered rows of a file of
+330 MB takes 45 us instead of 75 to 130. The system takes the pages back where others need them."""
 
 _LENGTHS = (1, 5, 20, 50, 100, 250, 500, 1000)
 """How many values a list is filled up to, so that lists of nearly one length share a statement."""
