@@ -110,13 +110,19 @@ def _timed(events: Sequence[Stored]) -> list[tuple[str, Stored]]:
 
 
 async def _of_entity(client: Client, stream: str, subjects: str) -> list[Stored]:
-    # An open-ended read would scan to the head of the log: count first, then get exactly that many.
+    # An open-ended read would scan to the head of the log: count first, then get exactly that many. And by whole
+    # subjects: with a wildcard the server goes through every block in between (among a million events 170 ms and more).
     info = await api(client, f"STREAM.INFO.{stream}", {"subjects_filter": subjects}, StreamInfo)
-    count = sum((info.state.subjects or {}).values())
+    counts = (info.state.subjects or {}).items()
+    parts = await together(*(_of_subject(client, stream, subject, count) for subject, count in counts))
+    return sorted((event for part in parts for event in part), key=lambda event: event.sequence)
+
+
+async def _of_subject(client: Client, stream: str, subject: str, count: int) -> list[Stored]:
     found: list[Stored] = []
     while len(found) < count:
         after = found[-1].sequence if found else 0
-        request = {"seq": after + 1, "batch": count - len(found), "next_by_subj": subjects}
+        request = {"seq": after + 1, "batch": count - len(found), "next_by_subj": subject}
         more = await _direct(client, stream, request)
         if not more:
             break
