@@ -28,7 +28,7 @@ def _service() -> Service:
 async def _outside(settings: Settings) -> AsyncIterator[Floor]:
     """Somebody for whom nothing is away."""
     await provision(settings)
-    async with running(App(name="ingest"), settings.model_copy(update={"data": settings.data / "outside"})) as floor:
+    async with running(App(name="ingest"), settings) as floor:
         yield floor
 
 
