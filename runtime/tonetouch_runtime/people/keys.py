@@ -26,6 +26,7 @@ ERASED: Final = "[erased]"
 KEY_BYTES = 32
 NONCE_BYTES = 12
 _NAME_DIGITS = 32
+_NAME = re.compile(rf"[0-9a-f]{{{_NAME_DIGITS}}}")
 _SEALED = re.compile(rf"sealed\.v1\.([0-9a-f]{{{_NAME_DIGITS}}})\.([A-Za-z0-9_-]+)")
 
 
@@ -35,6 +36,15 @@ class Erasure(msgspec.Struct, frozen=True, kw_only=True):
     at: str
     operator: str
     reason: str
+
+
+class TakenOver(msgspec.Struct, frozen=True, kw_only=True):
+    """What a folder of keys holds now: keys, how many of them are new, people erased, and keys that were others."""
+
+    keys: int
+    new: int
+    erased: int
+    different: int
 
 
 def name_of(person: str) -> str:
@@ -93,6 +103,25 @@ class Keys:
             destroy(self.folder / name)
         return is_new
 
+    def take_over(self, source: "Keys") -> "TakenOver":
+        """Have all that another folder has, a backup or the one it is of: who was erased in either is so in both.
+
+        A key that is another one here stays: the words under the other cannot be read.
+        """
+        tombs, kept = _names(source._tombs), _names(source.folder)
+        for name in sorted(tombs):
+            self._tombs.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _write(self._tombs, name, (source._tombs / name).read_bytes())
+            with contextlib.suppress(FileNotFoundError):
+                destroy(self.folder / name)
+        here, gone = _names(self.folder), _names(self._tombs)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        missing = sorted(kept - here - gone)
+        for name in missing:
+            _write(self.folder, name, (source.folder / name).read_bytes())
+        different = [name for name in kept & here if (source.folder / name).read_bytes() != self._key(name)]
+        return TakenOver(keys=len(_names(self.folder)), new=len(missing), erased=len(gone), different=len(different))
+
     def _key(self, name: str) -> bytes | None:
         try:
             key = (self.folder / name).read_bytes()
@@ -122,6 +151,10 @@ def destroy(path: Path) -> None:
         file.flush()
         os.fsync(file.fileno())
     path.unlink(missing_ok=True)
+
+
+def _names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir() if _NAME.fullmatch(path.name)} if folder.is_dir() else set()
 
 
 def _write(folder: Path, name: str, body: bytes) -> None:

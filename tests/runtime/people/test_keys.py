@@ -76,3 +76,33 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(Unavailable, match="cannot be"):
         Keys(tmp_path / "file" / "keys").seal("ada", WORDS)
+
+
+def test_keys_are_backed_up_and_come_back(keys: Keys, tmp_path: Path) -> None:
+    """Into a folder that is given again and again; only what is new is written."""
+    sealed = [keys.seal("ada", WORDS), keys.seal("bob", WORDS)]
+    backup, back = Keys(tmp_path / "backup"), Keys(tmp_path / "back")
+    assert (backup.take_over(keys).new, backup.take_over(keys).new) == (2, 0)
+    assert back.take_over(backup).keys == 2
+    assert [back.open(text) for text in sealed] == [WORDS, WORDS]
+
+
+def test_no_backup_of_keys_brings_the_erased_back(keys: Keys, tmp_path: Path) -> None:
+    """The next backup destroys the key in the last one; and an old one changes nothing where the erasure is known."""
+    sealed = keys.seal("ada", WORDS)
+    backup, old = Keys(tmp_path / "backup"), Keys(tmp_path / "old")
+    backup.take_over(keys)
+    old.take_over(keys)
+    keys.erase("ada", ERASURE)
+    assert keys.take_over(old).erased == 1
+    assert keys.open(sealed) == ERASED
+    assert backup.take_over(keys).keys == 0
+    assert backup.open(sealed) == ERASED
+
+
+def test_a_key_is_never_replaced_by_another(keys: Keys, tmp_path: Path) -> None:
+    """Somebody spoke before the keys were brought back: what is said under either is told apart, and counted."""
+    backup = Keys(tmp_path / "backup")
+    before, after = backup.seal("ada", WORDS), keys.seal("ada", WORDS)
+    assert keys.take_over(backup).different == 1
+    assert (keys.open(before), keys.open(after)) == (ERASED, WORDS)
