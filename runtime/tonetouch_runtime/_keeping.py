@@ -84,8 +84,9 @@ class Keeper(Projector):
                     if self._has_gone_back:
                         # A table came in that lacks some of what was read before these.
                         self._has_gone_back = False
-                        self._go_to(self._followed)
-                        continue
+                        if placed[0][0] > self._followed + 1:
+                            self._go_to(self._followed)
+                            continue
                     await self._keep(placed)
                     self._read_to = placed[-1][0]
                 self.caught_up_at = time.monotonic()

@@ -45,16 +45,23 @@ class Reader:
         self._subscription: Any = None
         self._subscribed_at = 0
         self._is_first = True
+        self._has_moved = False
 
     def go_to(self, sequence: int) -> None:
-        """Read on from another place; what waits in the process from elsewhere is read again."""
-        self._next, self._is_first = sequence, self._subscription is None
+        """Read on from another place, at once; what waits in the process from elsewhere is not handed out."""
+        self._next, self._has_moved = sequence, True
+        self._inflow.interrupt()
 
     async def batch(self, most: int) -> list[Placed]:
         """Wait for an event, then take what else is there, `most` at the most."""
         placed: list[Placed] = []
         while not placed:
+            if self._has_moved:
+                self._has_moved, self._inflow = False, _Inflow()
+                await self.close()
             await self._wait()
+            if self._has_moved:
+                continue
             for message in self._inflow.take(most):
                 sequence = origin_of(message)[1]
                 # After a new subscription a few events may come twice: what was read is not read again.
@@ -79,7 +86,7 @@ class Reader:
         return self._subject == _EVERYTHING
 
     async def _wait(self) -> None:
-        while not self._inflow.messages:
+        while not self._inflow.messages and not self._has_moved:
             stop_if_told()
             try:
                 if self._subscription is None:
@@ -132,9 +139,12 @@ class _Inflow:
         self._most = most
         self._something = asyncio.Event()
         self._room = asyncio.Event()
+        self._is_over = False
 
     async def put(self, message: Msg) -> None:
         """Add a message; returns when there is room for another."""
+        if self._is_over:
+            return
         self.messages.append(message)
         self._something.set()
         if len(self.messages) >= self._most:
@@ -142,10 +152,16 @@ class _Inflow:
             await self._room.wait()
 
     async def wait(self) -> None:
-        """Return when there is something to take."""
-        while not self.messages:
+        """Return when there is something to take, or never will be."""
+        while not self.messages and not self._is_over:
             self._something.clear()
             await self._something.wait()
+
+    def interrupt(self) -> None:
+        """Nobody reads this any more."""
+        self._is_over, self.messages = True, []
+        self._something.set()
+        self._room.set()
 
     def take(self, most: int) -> list[Msg]:
         """The oldest messages, `most` at the most."""

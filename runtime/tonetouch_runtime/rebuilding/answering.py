@@ -121,7 +121,7 @@ class Answers:
 
     async def go_on(self, command: ContinueTables) -> TablesRebuild:
         """Go on with one that was cancelled or failed."""
-        waiting = {"phase": "waiting", "problem": "", "ended_at": None}
+        waiting = {"phase": "waiting", "problem": "", "ended_at": None, "kept": True}
         return await self._move(command, "continue rebuild", ("cancelled", "failed"), **waiting)
 
     async def switch(self, command: SwitchTables) -> TablesRebuild:
@@ -140,7 +140,10 @@ class Answers:
         names = rebuild.replaced or [str(table.name) for table in tables_of(self._rebuilding.projection_of(rebuild))]
         await self._refuse_live(names)
         await self._rebuilding.drop(rebuild, names)
-        return await self._move(command, f"drop {', '.join(names)}", (rebuild.phase,), replaced=(), kept=False)
+        # Rows that differed go with their tables: the examples may be of a person who was erased.
+        compared = tuple(msgspec.structs.replace(found, examples=()) for found in rebuild.comparisons)
+        left = {"replaced": (), "kept": False, "comparisons": compared}
+        return await self._move(command, f"drop {', '.join(names)}", (rebuild.phase,), **left)
 
     def _meant(self, table: str | None) -> list[str]:
         entries = self._rebuilding.entries

@@ -76,6 +76,8 @@ class Making:
 
     async def run(self) -> None:
         """Do what is left of it. Raises StoppedError for an event that breaks it, OverError where it was cancelled."""
+        if await asyncio.to_thread(self._into.drop_if_changed, *tables_of(self._anew)):
+            log.warning("rebuild_begins_anew", table=self._anew.name, reason="its columns are not the declared ones")
         await self._into.write(self._begin)
         await self._enter("filling")
         await self._fill(self._rebuild.until or await self._live_positions())
@@ -98,9 +100,7 @@ class Making:
         await self._enter(phase, comparisons=found, ended_at=self._now(), kept=kept)
 
     def _begin(self, connection: Connection) -> None:
-        """Tables without their indexes: these are made in one go when the rows are there, which takes half as long."""
-        if self._into.drop_if_changed(*tables_of(self._anew)):
-            log.warning("rebuild_begins_anew", table=self._anew.name, reason="its columns are not the declared ones")
+        """Tables without their indexes: these are made in one go when the rows are there."""
         for table in tables_of(self._anew):
             connection.execute(CreateTable(table, if_not_exists=True))
         for stream in self._streams:
@@ -124,9 +124,7 @@ class Making:
             if await fill_apart(filling):
                 return
         for stream, goal in left.items():
-            filler = Filler(
-                self._ground.bus, stream, self._anew, self._into, self._ground.lot, live=str(self._live.name)
-            )
+            filler = Filler(self._ground.bus, stream, self._anew, self._into, self._ground.lot, live=live)
             await filler.fill(goal, BESIDE)
 
     @asynccontextmanager

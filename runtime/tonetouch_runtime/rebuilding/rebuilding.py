@@ -13,6 +13,7 @@ import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
+from tonetouch_runtime._clock import stamp
 from tonetouch_runtime._projecting import Projection, projection_of
 from tonetouch_runtime._router import Keeping
 from tonetouch_runtime._standing import copy_of
@@ -40,7 +41,6 @@ class Rebuilding:
         self._scratch: Database | None = None
         self._opening = asyncio.Lock()
         self._woken = asyncio.Event()
-        self._making: tuple[str, asyncio.Task[None]] | None = None
         ground.read.create(rebuilds)
 
     def wake(self) -> None:
@@ -139,8 +139,7 @@ class Rebuilding:
         await self._change(rebuild, **began)
 
     async def _end(self, rebuild: Rebuild, problem: str) -> None:
-        now = self.ground.clock.now().isoformat(timespec="microseconds").replace("+00:00", "Z")
-        await self._change(rebuild, phase="failed", problem=problem, ended_at=now)
+        await self._change(rebuild, phase="failed", problem=problem, ended_at=stamp(self.ground.clock.now()))
 
     async def _change(self, rebuild: Rebuild, **columns: Any) -> None:
         await self.ground.read.write(lambda to: change(to, rebuild.id, among=UNFINISHED, **columns))

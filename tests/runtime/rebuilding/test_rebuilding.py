@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import delete, insert, update
+from sqlalchemy import Column, MetaData, Table, Text, delete, insert, update
 
 from tests.runtime.installation import provision
 from tests.runtime.rebuilding.telling import (
@@ -34,6 +34,8 @@ from tonetouch_contracts.operating import (
 )
 from tonetouch_contracts.track import TrackDescribed
 from tonetouch_runtime import App, Floor, Refused, Router, Settings, running
+from tonetouch_runtime._standing import copy_of
+from tonetouch_runtime._tables import table_of
 from tonetouch_runtime.rebuilding.rebuild import rebuilds
 from tonetouch_runtime.rebuilding.rebuilding import Rebuilding
 
@@ -238,6 +240,25 @@ async def test_what_the_live_table_has_parked_is_parked_again(floor: Floor) -> N
     assert await rows(floor) == [("a", "one")]
     await describe(floor, ("b", "four"), ("a", "five"))
     assert await rows(floor) == [("a", "five")], "later events of the entity still wait"
+
+
+async def test_tables_whose_columns_changed_meanwhile_begin_anew(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A new release may take up what an old one began."""
+    await describe(floor, ("a", "one"))
+    holding = hold(floor, monkeypatch)
+    await ask(floor, RebuildTables(operator="olga", table="test_told"))
+    await asyncio.wait_for(holding.reached.wait(), 20)
+    found = await the_last(floor)
+    await ask(floor, CancelTables(id=found.id, operator="olga"))
+    holding.release()
+    of_old = copy_of(table_of(ToldRow), "test_told__2")
+    await floor.read.write(lambda to: of_old.drop(to))
+    await floor.read.write(lambda to: Table(of_old.name, MetaData(), Column("formerly", Text)).create(to))
+    await ask(floor, ContinueTables(id=found.id, operator="olga"))
+    async with asyncio.timeout(20):
+        while (await the_last(floor)).phase != "switched":
+            await asyncio.sleep(0.02)
+    assert await rows(floor) == [("a", "one")]
 
 
 async def test_a_paused_table_is_resumed_first(floor: Floor) -> None:
