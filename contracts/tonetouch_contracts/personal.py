@@ -2,7 +2,8 @@
 
 A mark is put on the field's type: ``name: Annotated[str, WORDS]``. What is marked ``id`` leads to one person, and with
 it all that is marked ``conduct`` in the same message is about that person. Names of artists, titles and lyrics are
-about works and carry no mark.
+about works and carry no mark. The words of events are sealed in the log under a key of the person: who reads it
+without our keys finds ``sealed.v1.`` and what follows, and nothing that says more once the person was erased.
 """
 
 from types import UnionType
@@ -17,7 +18,7 @@ KEYWORD: Final = "x-personal"
 
 MEANINGS: Final[dict[PersonalKind, str]] = {
     "id": "a person's opaque id",
-    "words": "a person's own words",
+    "words": "a person's own words, sealed in the log",
     "conduct": "what a person did, or what follows from it",
 }
 
