@@ -120,21 +120,17 @@ class Log:
 
     async def messages(self, stream: str, entity_id: str) -> list[Msg]:
         """The same as they stand in the log, whether they can be read or not."""
-        # An open-ended read would scan to the head of the log: count first, then get exactly that many.
-        messages: list[Msg] = []
+        # An open-ended read would scan to the head of the log: count first, then get exactly that many. And by whole
+        # subjects: under a wildcard the server goes through all that lies between (170 ms in a million events, not 1).
         for attempt in range(_ATTEMPTS):
-            count = await self._count(stream, entity_id)
-            while len(messages) < count:
-                after = origin_of(messages[-1])[1] if messages else 0
-                more = await self._inbox.get_batch(stream, entity_filter(entity_id), count - len(messages), after + 1)
-                messages += more
-                if not more:
-                    break
-            if len(messages) >= count:
-                return messages
+            counts = await self._counts(stream, entity_id)
+            parts = await asyncio.gather(*(self._of(stream, subject, count) for subject, count in counts.items()))
+            messages = list(itertools.chain.from_iterable(parts))
+            if len(messages) >= sum(counts.values()):
+                return messages if len(parts) == 1 else sorted(messages, key=lambda message: origin_of(message)[1])
             # A replica that lags behind the leader answered: ask again.
             await asyncio.sleep(0.01 * 2**attempt)
-        raise Unavailable(f"{stream} does not give the {count} events of {entity_id} that its leader counts")
+        raise Unavailable(f"{stream} does not give all the events of {entity_id} that its leader counts")
 
     async def transact(
         self,
@@ -359,7 +355,19 @@ class Log:
             found |= mine
         return max(found.values())
 
-    async def _count(self, stream: str, entity_id: str) -> int:
+    async def _of(self, stream: str, subject: str, count: int) -> list[Msg]:
+        """The first so many messages of a subject; fewer where a replica has fewer."""
+        messages: list[Msg] = []
+        while len(messages) < count:
+            after = origin_of(messages[-1])[1] if messages else 0
+            more = await self._inbox.get_batch(stream, subject, count - len(messages), after + 1)
+            messages += more
+            if not more:
+                break
+        return messages
+
+    async def _counts(self, stream: str, entity_id: str) -> dict[str, int]:
+        """How many events of each type the entity has, as the leader knows."""
         request = msgspec.json.encode({"subjects_filter": entity_filter(entity_id)})
         try:
             reply = await self._bus.nats.request(f"$JS.API.STREAM.INFO.{stream}", request, _REQUEST_SECONDS)
@@ -368,7 +376,7 @@ class Log:
         info = msgspec.json.decode(reply.data, type=_StreamInfo)
         if info.error is not None:
             raise Unavailable(f"{stream}: {info.error.description}")
-        return sum((info.state.subjects or {}).values()) if info.state else 0
+        return (info.state.subjects or {}) if info.state else {}
 
 
 class _Message(msgspec.Struct, frozen=True):
