@@ -14,6 +14,7 @@ from tonetouch_deploy.events import (
     rebuilding,
     recalling,
     repairing,
+    replaying,
     streams,
     tailing,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "rebuilding",
     "recalling",
     "repairing",
+    "replaying",
     "streams",
     "tailing",
 ]
