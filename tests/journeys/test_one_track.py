@@ -1,5 +1,6 @@
 """One track, all the way: uploaded, ingested, published, found by meaning, played, recommended, and in the ledger."""
 
+import json
 import os
 import subprocess
 import sys
@@ -108,6 +109,25 @@ def test_indexes_are_made_anew_and_answer_as_before(platform: Platform, demo: li
     assert [item["id"] for item in platform.get("/search", **asked)["items"]] == before
     tracks = platform.get("/indexes")["items"][0]
     assert (tracks["name"], tracks["points"] >= len(demo), tracks["refused"]) == ("tracks", True, 0)
+
+
+def test_an_operator_sees_an_upload_as_one_story(platform: Platform, demo: list[Any]) -> None:
+    """From its upload to its publishing, over the streams of all services, and what it was after each event."""
+
+    def asked(*arguments: str) -> Any:
+        result = CliRunner().invoke(app, ["events", *arguments, "--json"], env={"TONETOUCH_DATA": str(platform.data)})
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    track = demo[0]["id"]
+    flow = asked("flow", track)
+    assert {"CATALOG", "INGEST", "AI"} <= {hop["stream"] for hop in flow["hops"]}
+    assert [hop["type"] for hop in flow["hops"] if hop["depth"] == 0] == ["track.uploaded"]
+    assert "track.published" in {hop["type"] for hop in flow["hops"]}
+    history = asked("history", track)
+    assert {state["noun"] for state in history["states"]} >= {"Track", "Upload"}
+    assert history["notes"] == []
+    assert asked("drift") == []
 
 
 def test_another_team_reads_what_was_published(platform: Platform, demo: list[Any]) -> None:
