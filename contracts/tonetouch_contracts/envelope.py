@@ -20,6 +20,7 @@ AS_WRITTEN = frozenset(
         *("Nats-Msg-Id", "Nats-Expected-Stream", "Nats-Batch-Id", "Nats-Batch-Sequence", "Nats-Batch-Commit"),
         *("Nats-Expected-Last-Subject-Sequence", "Nats-Expected-Last-Subject-Sequence-Subject"),
         *("Nats-Stream", "Nats-Subject", "Nats-Sequence", "Nats-Time-Stamp", "Nats-Num-Pending", "Nats-Last-Sequence"),
+        "Nats-Msg-Size",
     }
 )
 """The names of headers as we and the server write them."""
