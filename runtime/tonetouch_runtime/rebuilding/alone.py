@@ -52,9 +52,10 @@ async def _taken_in_postgresql(database: Database) -> AsyncIterator[bool]:
         with connection:
             connection.execute(text("select pg_advisory_unlock(hashtext(:name))"), name)
 
-    held = await asyncio.to_thread(take)
+    # Neither is left half way by whoever is told to stop: the lock would stay with a connection that nobody has.
+    taking = asyncio.create_task(asyncio.to_thread(take))
     try:
-        yield held is not None
+        yield await asyncio.shield(taking) is not None
     finally:
-        if held is not None:
-            await asyncio.to_thread(give_back, held)
+        if (held := await taking) is not None:
+            await asyncio.shield(asyncio.create_task(asyncio.to_thread(give_back, held)))

@@ -101,6 +101,13 @@ class Holding:
         self.reached = asyncio.Event()
         self._go = asyncio.Event()
 
+    async def is_reached(self, floor: Floor) -> None:
+        """Wait until the rebuild is there."""
+        try:
+            await asyncio.wait_for(self.reached.wait(), 30)
+        except TimeoutError:
+            raise AssertionError(f"it is {await the_last(floor)}") from None
+
     def release(self) -> None:
         self._go.set()
 
