@@ -29,11 +29,12 @@ from tonetouch_deploy.events.backup import (
 from tonetouch_deploy.events.counting import Counter
 from tonetouch_deploy.events.looking import StreamInfo, truth_streams
 from tonetouch_deploy.events.reaching import api
-from tonetouch_deploy.events.snapshots import Snapshot, digest, take
+from tonetouch_deploy.events.snapshots import digest, take
 from tonetouch_deploy.settings import CannotStartError
 from tonetouch_runtime import ObjectMissing, Objects, Settings, TonetouchError
 
 MOST_ROUNDS = 20
+_LONGER_SECONDS = 0.02
 UPLOADED = "incoming/"
 """What lies under it goes when it has been listened to; objects elsewhere stay."""
 
@@ -50,21 +51,22 @@ async def backed_up(
     """
     _prepare(place)
     consumers = await _positions(client)
-    streams = {queue.name: await _copied(client, place, queue.name, checked=False) for queue in QUEUES}
+    queues = {queue.name: await _copied(client, place, queue.name) for queue in QUEUES}
     databases = await asyncio.to_thread(_databases, settings, place) if state else {}
     try:
         async with Objects(settings.object_store) as objects:
             with place.listing.open("wb") as listing:
                 copying = _Copying(objects, place, listing, counter)
-                streams |= await _at_one_moment(client, place, copying)
+                truth = await _at_one_moment(client, place, copying)
                 taken = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
                 await copying.under("")
     except TonetouchError as error:
         raise CannotStartError(f"The objects were not copied: {error}.") from error
+    streams = {name: await _digested(client, name, copy) for name, copy in truth.items()}
     backup = Backup(
         shape=SHAPE,
         taken=taken,
-        streams=streams,
+        streams=queues | streams,
         consumers=consumers,
         databases=databases,
         objects=len(copying.copied),
@@ -113,10 +115,12 @@ def _databases(settings: Settings, place: Place) -> dict[str, DatabaseCopy]:
 async def _at_one_moment(client: Client, place: Place, copying: "_Copying") -> dict[str, StreamCopy]:
     """Copy all streams of truth, and those again that have grown meanwhile, until none has."""
     copies: dict[str, StreamCopy] = {}
-    for _ in range(MOST_ROUNDS):
+    for rounds in range(MOST_ROUNDS):
         grown = [name for name, head in (await _heads(client)).items() if _last(copies, name) != head]
         if copies and not grown:
             return copies
+        # Who says one thing says the next a moment later: a pause between the two is what is waited for.
+        await asyncio.sleep(rounds * _LONGER_SECONDS)
         for name in grown:
             copies[name] = await _copied(client, place, name)
         await copying.under(UPLOADED)
@@ -134,20 +138,25 @@ async def _heads(client: Client) -> dict[str, int]:
     return {info.config.name: info.state.last_seq for info in infos}
 
 
-async def _copied(client: Client, place: Place, name: str, *, checked: bool = True) -> StreamCopy:
-    snapshot: Snapshot = await take(client, name, place.stream(name))
+async def _copied(client: Client, place: Place, name: str) -> StreamCopy:
+    snapshot = await take(client, name, place.stream(name))
     holds = snapshot.holds
-    messages, seen = await digest(client, name, holds.last_seq) if checked else (holds.messages, "")
-    if messages != holds.messages:
-        raise CannotStartError(f"{name} has {messages:,} messages and says it has {holds.messages:,}.")
     return StreamCopy(
         sha256=hash_of(place.stream(name)),
-        messages=messages,
+        messages=holds.messages,
         first_seq=holds.first_seq,
         last_seq=holds.last_seq,
-        digest=seen,
+        digest="",
         snapshot=snapshot,
     )
+
+
+async def _digested(client: Client, name: str, copy: StreamCopy) -> StreamCopy:
+    """With the hash of its messages, which can be read later: nothing that was said is ever changed."""
+    messages, seen = await digest(client, name, copy.last_seq)
+    if messages != copy.messages:
+        raise CannotStartError(f"{name} has {messages:,} messages and says it has {copy.messages:,}.")
+    return msgspec.structs.replace(copy, digest=seen)
 
 
 class _Copying:

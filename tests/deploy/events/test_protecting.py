@@ -215,3 +215,33 @@ async def test_a_data_folder_is_made_of_a_backup(origin: Origin, tmp_path: Path)
     assert (again.exit_code, "installation already" in again.output) == (2, True)
     async with stores_alone(LauncherSettings(data=data)) as (_, settings):
         assert await objects_of(settings) == OBJECTS
+
+
+async def test_a_backup_is_of_one_moment_while_others_go_on(
+    nats_server: NatsServer, s3: ObjectStoreServer, tmp_path: Path
+) -> None:
+    """One writer says a cause on one stream and then what follows from it on another: nothing follows from nothing."""
+    url = nats_server.fresh_installation(readable=True).url
+    await told(url)
+    where = place(url, s3, tmp_path / "data")
+    async with Objects(settings_of(where).object_store) as objects:
+        await objects.ensure_bucket()
+    begun = asyncio.Event()
+
+    async def going_on() -> None:
+        bus = await nats.connect(url)
+        for count in range(200):
+            for subject in ("track.rejected", "step.skipped"):
+                await bus.jetstream().publish(f"{subject}.cause{count}", b"{}")
+            begun.set()
+        await bus.close()
+
+    writing = asyncio.create_task(going_on())
+    await begun.wait()
+    done = await command(where, "backup", str(tmp_path / "backup"), "--json")
+    await writing
+    assert done.exit_code == 0, done.output
+    streams = json.loads(done.stdout)["streams"]
+    causes, effects = streams["CATALOG"] - 3, streams["INGEST"] - 1
+    assert causes > 0
+    assert causes - effects in (0, 1)
