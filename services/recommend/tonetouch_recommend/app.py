@@ -4,6 +4,7 @@ from tonetouch_recommend import learning, recognising
 from tonetouch_recommend.indexes import gathering, inspecting
 from tonetouch_recommend.indexes.indexing import opening_indexes
 from tonetouch_recommend.lists import blending, recommending, resembling, serving, suggesting, tuning, walking
+from tonetouch_recommend.lists.recommending import making_mixes_ahead
 from tonetouch_recommend.lists.serving import recording
 from tonetouch_recommend.search import hearing, naming, searching
 from tonetouch_recommend.search.occurring import knowing_common_words
@@ -30,5 +31,5 @@ app = App(
         serving.router,
         inspecting.router,
     ),
-    resources=(opening_indexes, recording, knowing_common_words),
+    resources=(opening_indexes, recording, knowing_common_words, making_mixes_ahead),
 )

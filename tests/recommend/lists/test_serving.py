@@ -1,5 +1,6 @@
 """Every list that was given out can be found again, explained, and made again."""
 
+import functools
 from typing import Any
 
 import msgspec
@@ -151,7 +152,7 @@ async def test_an_orderly_stop_loses_no_list(library: Floor) -> None:
     last = [msgspec.structs.replace(event, list_id=ListId(library.clock.new_id())) for _ in range(3)]
     async with recording(library) as recorder:
         for each in last:
-            recorder.take(each)
+            recorder.take(each.list_id, functools.partial(msgspec.structs.replace, each))
         assert [await library.log.history("RECOMMEND", each.list_id) for each in last] == [[], [], []]
     found = [fact for each in last for fact in await library.log.history("RECOMMEND", each.list_id)]
     assert [fact.event for fact in found] == last

@@ -67,6 +67,8 @@ class Indexes:
         self.rebuilding = Rebuilding(floor, engine, _POINTING, AT_ONCE, self.wake, self._changed_over)
         self.refused: dict[str, set[str]] = {collection.name: set() for collection in collections.all}
         """The ids of points an index did not take, by its name."""
+        self.after_change: list[Callable[[Kind, Sequence[str]], None]] = []
+        """Told of what kind, and of what, the indexes show something new."""
         self._floor = floor
         self._reached: dict[Kind, Positions] = {kind: {} for kind in AT_ONCE}
         self._moved = asyncio.Condition()
@@ -160,6 +162,8 @@ class Indexes:
         await self.rebuilding.follow(kind, marked)
         await self.engine.flush()
         names = await filled(self.engine, self.collections)
+        for told in self.after_change:
+            told(kind, ids)
         await self._floor.read.write(lambda connection: self._forget(connection, kind, marks, ids, names))
 
     async def _write(self, change: Change) -> None:
@@ -171,6 +175,8 @@ class Indexes:
     def _changed_over(self, collections: Collections, refused: Mapping[str, set[str]]) -> None:
         self.collections = collections
         self.refused.update(refused)
+        for told in self.after_change:
+            told("track", ())
 
     def _tell_refused(self, change: Change) -> None:
         """One line for each reason: after a change of the model it is the same for the whole library."""

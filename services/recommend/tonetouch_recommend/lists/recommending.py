@@ -6,9 +6,10 @@ little is left of that: tracks played lately come again then, those not heard fo
 Who has no taste yet gets what others play and the newest tracks, and is told that.
 """
 
+import contextlib
 import functools
 from collections import Counter
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Mapping, Sequence, Set
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +22,7 @@ from tonetouch_contracts.serving import Seed, Weighed
 from tonetouch_recommend.indexes.indexing import Indexes
 from tonetouch_recommend.indexes.pointing import vectors_at_once
 from tonetouch_recommend.learning import ShelfRow
+from tonetouch_recommend.lists.ahead import Ahead, Mixes, making_ahead
 from tonetouch_recommend.lists.beginning import for_beginners
 from tonetouch_recommend.lists.mixing import (
     HANDFUL,
@@ -89,6 +91,13 @@ async def make_for_you(command: MakeForYou, floor: Floor) -> Page[Mix]:
     """The blended mix first, then one for each strong interest where there are several; each of `limit` tracks."""
     page_size(command.limit)
     await floor.get(Indexes).settled("user")
+    return Page(items=tuple(_mix(each, mix, floor) for each, mix in await mixes_for(command, floor)))
+
+
+async def mixes_for(command: MakeForYou, floor: Floor) -> Mixes:
+    """Every mix of the answer with its recipe, from memory where nothing has changed since."""
+    ahead = floor.get(Ahead)
+    edition = ahead.edition(command.user_id)
     lately, kept = await left_out(command.user_id, floor)
     recipe = Recipe(
         surface=BLENDED,
@@ -100,9 +109,22 @@ async def make_for_you(command: MakeForYou, floor: Floor) -> Page[Mix]:
         excluded=(*sorted(kept.track_ids), *(track for track in lately if track not in kept.track_ids)),
         without_artists=tuple(sorted(kept.artist_ids)),
     )
+    if (known := ahead.known(command, recipe)) is not None:
+        return known
     around = await _around(recipe, kept, floor)
-    made = await _all_made(recipe, around, floor) if around else [(recipe, await for_beginners(recipe, kept, floor))]
-    return Page(items=tuple(_mix(each, mix, floor) for each, mix in made))
+    if around is None:
+        # What others play changes without a change of theirs.
+        return [(recipe, await for_beginners(recipe, kept, floor))]
+    made = await _all_made(recipe, around, floor)
+    ahead.remember(command, recipe, made, edition)
+    return made
+
+
+@contextlib.asynccontextmanager
+async def making_mixes_ahead(floor: Floor) -> AsyncIterator[Ahead]:
+    """Make the mixes of who asked lately anew when their taste has changed, for as long as the service runs."""
+    async with making_ahead(floor, mixes_for) as ahead:
+        yield ahead
 
 
 @makes(BLENDED)

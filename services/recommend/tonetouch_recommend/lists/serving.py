@@ -7,6 +7,7 @@ waits; a process that is killed loses what it served in that moment, and nothing
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -92,18 +93,18 @@ class Recorder:
 
     def __init__(self, floor: Floor) -> None:
         self._floor = floor
-        self._waiting: list[ListServed] = []
+        self._waiting: list[Callable[[], ListServed]] = []
         self._taken = self._done = 0
         self._moved = asyncio.Condition()
         self._pouring: asyncio.Task[None] | None = None
         self._reached: Positions = {}
 
-    def take(self, event: ListServed) -> None:
-        """Record it soon. Never waits, never raises."""
+    def take(self, list_id: ListId, making: Callable[[], ListServed]) -> None:
+        """Record it soon, put together then. Never waits, never raises."""
         if len(self._waiting) >= MOST_WAITING:
-            log.error("list_not_recorded", list_id=event.list_id, reason=f"{MOST_WAITING} lists wait already")
+            log.error("list_not_recorded", list_id=list_id, reason=f"{MOST_WAITING} lists wait already")
             return
-        self._waiting.append(event)
+        self._waiting.append(making)
         self._taken += 1
         if self._pouring is None or self._pouring.done():
             self._pouring = asyncio.create_task(self._pour())
@@ -117,8 +118,9 @@ class Recorder:
 
     async def _pour(self) -> None:
         await asyncio.sleep(GATHER_SECONDS)
-        while taken := self._waiting[:MOST_AT_ONCE]:
+        while made := self._waiting[:MOST_AT_ONCE]:
             del self._waiting[:MOST_AT_ONCE]
+            taken = [making() for making in made]
             try:
                 self._reached = await self._floor.log.pour(*taken)
             except Exception as error:
@@ -145,16 +147,17 @@ async def recording(floor: Floor) -> AsyncIterator[Recorder]:
 
 def served(floor: Floor, recipe: Recipe, made: Made) -> ListId:
     """Record that this list is given out now; the id it is recorded under. Call it once for each list of an answer."""
-    event = _event(floor, recipe, made)
-    floor.get(Recorder).take(event)
-    return event.list_id
+    list_id, at = ListId(floor.clock.new_id()), stamp(floor.clock.now())
+    floor.get(Recorder).take(list_id, functools.partial(_event, floor, recipe, made, list_id, at))
+    return list_id
 
 
 async def served_page(
     floor: Floor, recipe: Recipe, made: Made, *, continues: ListId | None, page: int
 ) -> tuple[ListId, Positions]:
     """Record a page of a list that goes on, and return once it is in the log: the next page is made from it."""
-    event = _event(floor, recipe, made, continues=continues, page=page)
+    list_id, at = ListId(floor.clock.new_id()), stamp(floor.clock.now())
+    event = _event(floor, recipe, made, list_id, at, continues=continues, page=page)
     return event.list_id, await floor.log.pour(event)
 
 
@@ -251,15 +254,24 @@ def _difference(event: ListServed, tracks: Sequence[TrackId], candidates: Sequen
     return f"The index has changed since: {gone} of its tracks are not found any more, {new} of these were not there."
 
 
-def _event(floor: Floor, recipe: Recipe, made: Made, *, continues: ListId | None = None, page: int = 0) -> ListServed:
+def _event(
+    floor: Floor,
+    recipe: Recipe,
+    made: Made,
+    list_id: ListId,
+    at: str,
+    *,
+    continues: ListId | None = None,
+    page: int = 0,
+) -> ListServed:
     surface = recipe.surface
     return ListServed(
-        list_id=ListId(floor.clock.new_id()),
+        list_id=list_id,
         user_id=UserId(recipe.user_id),
         surface=surface,
         title=made.name,
         reason=made.reason,
-        at=stamp(floor.clock.now()),
+        at=at,
         model=floor.get(Indexes).collections.tracks.model,
         version=_MAKERS[surface][0] if surface in _MAKERS else f"{surface}@0",
         region=recipe.region,
