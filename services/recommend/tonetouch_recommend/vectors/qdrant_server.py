@@ -48,7 +48,7 @@ T = TypeVar("T")
 WRITTEN_AT_ONCE: Final = 64
 READ_AT_ONCE: Final = 1_000
 
-HNSW: Final = models.HnswConfigDiff(m=16, ef_construct=100)
+HNSW: Final = models.HnswConfigDiff(m=16, ef_construct=100, payload_m=32)
 INT8: Final = models.ScalarQuantization(
     scalar=models.ScalarQuantizationConfig(type=models.ScalarType.INT8, quantile=0.99, always_ram=True)
 )
