@@ -130,6 +130,31 @@ def test_an_operator_sees_an_upload_as_one_story(platform: Platform, demo: list[
     assert asked("drift") == []
 
 
+def test_the_operations_page_shows_the_same(platform: Platform, demo: list[Any]) -> None:
+    """Every service answers, nothing is parked, the uploads are at their end, and the story is that of the log."""
+    assert platform.http.get("/operations").status_code == 200
+    lag = platform.get("/operations/lag")
+    assert lag["silent"] == []
+    assert {part["service"] for part in lag["items"]} == {"catalog", "ingest", "recommend", "agents", "ai-ledger"}
+    assert platform.get("/operations/parked")["items"] == []
+    heads = {stream["name"]: stream["head"] for stream in platform.get("/operations/streams")["items"]}
+    assert min(heads[name] for name in ("CATALOG", "INGEST", "AI")) > len(demo)
+
+    def at_their_end() -> bool:
+        board = platform.get("/operations/pipeline", limit=200)
+        assert board["steps"] == list(STEPS)
+        standing = {upload["track_id"]: upload["at"] for upload in board["items"]}
+        return [standing[track["id"]] for track in demo] == [None] * len(demo)
+
+    platform.until(at_their_end)
+    environment = {"TONETOUCH_DATA": str(platform.data)}
+    told = CliRunner().invoke(app, ["events", "flow", demo[0]["id"], "--json"], env=environment)
+    assert told.exit_code == 0, told.output
+    shown = platform.get(f"/operations/flows/{demo[0]['id']}")
+    assert {hop["id"] for hop in json.loads(told.stdout)["hops"]} <= {hop["id"] for hop in shown["hops"]}
+    assert {"CATALOG", "INGEST", "AI"} <= {hop["stream"] for hop in shown["hops"]}
+
+
 def test_another_team_reads_what_was_published(platform: Platform, demo: list[Any]) -> None:
     """With the address that is printed for it and an example that knows the contracts alone."""
     told = CliRunner().invoke(app, ["reader"], env={"TONETOUCH_DATA": str(platform.data)})
