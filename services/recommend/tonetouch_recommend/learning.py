@@ -223,6 +223,7 @@ def keep_heard(facts: Sequence[Recorded[PlayRecorded]], heard: Writer) -> None:
         PlaylistTracksRemoved,
         PlaylistDeleted,
     ),
+    is_list_of_work=True,
 )
 def keep_dirty(facts: Sequence[Recorded[Any]], dirty: Writer) -> None:
     """In the transaction that changes the row: what is not indexed yet can be seen, whenever the process dies."""

@@ -256,7 +256,8 @@ def _is_unit(vector: Vector, dimension: int) -> bool:
     """Whether its length is one already, to the last digits that float32 has of it; NaN and infinity are no length."""
     if vector.dtype != np.float32 or vector.shape != (dimension,):
         return False
-    return bool(abs(float(vector @ vector) - 1.0) < UNIT_WITHIN)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(abs(float(vector @ vector) - 1.0) < UNIT_WITHIN)
 
 
 def check_id(point_id: str) -> str:
