@@ -39,8 +39,8 @@ CLUSTERS = 300
 REGIONS = ["DE", "FR", "GB", "JP", "US"]
 GENRES = ["ambient", "blues", "drone", "folk", "house", "jazz", "rock", "soul"]
 CUT_OFF = "another genre"
-"""A filter that nothing near the question passes: of 100,000 vectors 0.81 of the fifty are found by this search, 0.98
-with an `hnsw_ef` of 512, all with ACORN, which takes two to three times the CPU."""
+"""A filter that nothing near the question passes: of 100,000 vectors 0.74 of the fifty are found by walking the graph
+among those that pass, all by walking past the others too (ACORN), which takes two to three times the CPU."""
 COMPARED = 40
 LEFT_OUT = 100
 FEWEST_COMPARED = 100_000
@@ -263,7 +263,7 @@ def test_a_query_costs_at_most_three_bare_ones() -> None:
     assert similar.quantile_ms(0.5) <= 3 * floor.quantile_ms(0.5)
     assert shares["recall@10"] >= 0.98
     if count >= FEWEST_COMPARED:
-        assert min(shares[name] for name in _FILTERS if name != CUT_OFF) >= 0.98
+        assert min(shares[name] for name in _FILTERS) >= 0.98
 
 
 async def _longest_standstill() -> float:

@@ -208,6 +208,11 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
                 flat.append(term)
         return flat
 
+    def cuts_off(self, conditions: Iterable[Condition]) -> bool:
+        """Whether what passes may all lie apart from what is near: another genre does, and who is left out may be all
+        that is near. A graph is then walked past points that do not pass."""
+        return any(isinstance(one, NoneOf) or self.fields[one.field] == "keywords" for one in conditions)
+
     def _fit(self, field: str, value: PayloadValue) -> PayloadValue:
         kind = self.fields.get(field)
         if kind == "keyword" and isinstance(value, str) and len(value.encode()) <= MOST_BYTES:

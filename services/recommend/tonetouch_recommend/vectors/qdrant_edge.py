@@ -99,13 +99,15 @@ class QdrantEdgeEngine:
         """See `VectorEngine.query`; approximate once the index is built. Excluded ids are left out while searching."""
         # In place: the library holds the interpreter lock for the millisecond it takes, in whatever thread it runs, and
         # the way to another thread and back costs half as much again.
+        conditions = collection.conditions(where)
         return self._opened(collection).shard.query(
             collection.unit(vector),
             limit=check_limit(limit),
-            conditions=collection.conditions(where),
+            conditions=conditions,
             exclude=exclude,
             with_vectors=with_vectors,
             with_payload=with_payload,
+            past=collection.cuts_off(conditions),
         )
 
     async def get(self, collection: Collection, ids: Sequence[str]) -> list[Point]:

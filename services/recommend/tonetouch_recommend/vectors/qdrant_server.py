@@ -140,7 +140,7 @@ class QdrantServerEngine:
         """See `VectorEngine.query`; approximate once the server has built its graph."""
         name, conditions, most = self._opened(collection), collection.conditions(where), check_limit(limit)
         asked, passing = collection.unit(vector).tolist(), _filter(conditions, exclude)
-        past = any(isinstance(condition, NoneOf) for condition in conditions)
+        past = collection.cuts_off(conditions)
         answer = await self._ask(
             lambda: self._client.query_points(
                 name,

@@ -132,15 +132,19 @@ class QdrantShard:
         exclude: Iterable[str],
         with_vectors: bool,
         with_payload: bool,
+        past: bool = False,
     ) -> list[Hit]:
-        """The nearest points, nearest first. Excluded ids are left out while searching."""
+        """The nearest points, nearest first. Excluded ids are left out while searching.
+
+        `past`: walk past points that do not pass (ACORN).
+        """
         request = QueryRequest(
             limit,
             query=Query.Nearest(vector.tolist()),
             filter=_filter(conditions, exclude),
             with_payload=with_payload,
             with_vector=with_vectors,
-            params=_params(limit, past=any(isinstance(condition, NoneOf) for condition in conditions)),
+            params=_params(limit, past=past),
         )
         found = self._shard.query(request)
         if with_payload:
