@@ -49,12 +49,12 @@ class HeldLog(Log):
         self.held, self.waiting = asyncio.Event(), 0
         self.failure: Exception | None = None
 
-    async def pour(self, *events: Event) -> Positions:
+    async def pour(self, *events: Event, once: bool = False) -> Positions:
         self.waiting += 1
         await self.held.wait()
         if self.failure:
             raise self.failure
-        return await super().pour(*events)
+        return await super().pour(*events, once=once)
 
 
 @pytest.fixture(name="client")
