@@ -32,8 +32,12 @@ class Ranked(msgspec.Struct, frozen=True):
     kind: FoundKind = "track"
 
 
-def fused(lettered: Iterable[Ranked], near: Iterable[Ranked], cosines: Mapping[str, float]) -> list[Ranked]:
+def fused(
+    lettered: Iterable[Ranked], near: Iterable[Ranked], cosines: Mapping[str, float], most: int | None = None
+) -> list[Ranked]:
     """Everything once, the best first, equal ones by id. `lettered` score 0 to 1, `near` are scored by cosine.
+
+    `most` is how many are wanted, if not all.
 
     `cosines` are those of the descriptions of what was found by letters; what has no vector counts by letters alone.
     """
@@ -43,17 +47,23 @@ def fused(lettered: Iterable[Ranked], near: Iterable[Ranked], cosines: Mapping[s
     def relative(cosine: float) -> float:
         return cosine / nearest if nearest > 0 else cosine
 
-    best = dict[tuple[FoundKind, str], Ranked]()
+    best = dict[tuple[FoundKind, str], tuple[float, Ranked]]()
     for one in meant:
         _keep(best, one, (1 - LETTERS_SHARE) * relative(one.score))
     for one in lettered:
         meaning = relative(cosines[one.id]) if one.id in cosines else one.score
         share = WHOLE_SHARE if one.score >= WHOLE else LETTERS_SHARE
         _keep(best, one, share * one.score + (1 - share) * max(meaning, 0.0))
-    return sorted(best.values(), key=lambda one: (-one.score, one.id))
+    ranking = sorted((-score, one.id, one.kind) for score, one in best.values())
+    return [_scored(*best[kind, own]) for _, own, kind in ranking[:most]]
 
 
-def _keep(best: dict[tuple[FoundKind, str], Ranked], one: Ranked, score: float) -> None:
-    known = best.get((one.kind, one.id))
-    if known is None or score > known.score:
-        best[one.kind, one.id] = Ranked(one.id, score, one.where, one.passage, one.kind)
+def _keep(best: dict[tuple[FoundKind, str], tuple[float, Ranked]], one: Ranked, score: float) -> None:
+    of = one.kind, one.id
+    known = best.get(of)
+    if known is None or score > known[0]:
+        best[of] = score, one
+
+
+def _scored(score: float, one: Ranked) -> Ranked:
+    return Ranked(one.id, score, one.where, one.passage, one.kind)

@@ -4,6 +4,7 @@ Each look-up is a few ranges of a key in one statement, which is put together on
 """
 
 import functools
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal
@@ -22,7 +23,6 @@ from sqlalchemy import (
     String,
     Table,
     bindparam,
-    func,
     literal_column,
     or_,
     select,
@@ -105,7 +105,7 @@ async def occurrences_of(
     """
     common = floor.get(CommonWords).among(words, kind) if rare_alone else frozenset[str]()
     looked = [word for word in words if word not in common]
-    exact, last = [*looked, together or words[0]], words[-1].encode()
+    exact, last = [*looked, together], words[-1].encode()  # no word is empty: without it that slot finds nothing
     values = _words(exact) | {"kind": kind, "low": last, "high": _after(last), "key": key, "after": _after(key)}
     statement = _named(floor.tables.live(WordRow), floor.tables.live(NameRow), len(exact))
     slots = dict[int, list[str]]()
@@ -118,7 +118,7 @@ async def occurrences_of(
     return Occurrences(
         lists={word: names for word, names in lists.items() if word not in common},
         begun=slots.get(count + 1, ()),
-        whole=[*slots.get(count + 2, ()), *(slots.get(count, ()) if together else ())],
+        whole=[*slots.get(count + 2, ()), *slots.get(count, ())],
         common=common,
     )
 
@@ -157,9 +157,15 @@ class Sung(msgspec.Struct, frozen=True):
 
 async def sung(prints: Iterable[int], floor: Floor) -> list[Sung]:
     """Passages with these prints: `MOST_QUOTED` at most, first those with most of the prints."""
-    live = floor.tables.live
-    statement = _sung(live(LineRow), live(EmbeddingRow), live(ShelfRow))
-    return [Sung(*row) for row in await floor.read.look(statement, {"prints": list(prints)})]
+    live, counts = floor.tables.live, Counter[Place]()
+    counts.update(await floor.read.look(_printed(live(LineRow)), {"prints": list(prints)}))
+    most = sorted(counts, key=lambda place: (-counts[place], place))[:MOST_QUOTED]
+    if not most:
+        return []
+    tracks = list(dict.fromkeys(track_id for track_id, _ in most))
+    rows = await floor.read.look(_quoted(live(EmbeddingRow), live(ShelfRow)), {"tracks": tracks})
+    quoted = {(row[0], row[1]): Sung(*row) for row in rows}
+    return [quoted[place] for place in most if place in quoted]
 
 
 async def names_of(subjects: Sequence[str], floor: Floor) -> dict[str, Name]:
@@ -263,16 +269,17 @@ def _spelled(spellings: Table) -> Select[Any]:
 
 
 @functools.cache
-def _sung(lines: Table, embeddings: Table, shelf: Table) -> Select[Any]:
+def _printed(lines: Table) -> Select[Any]:
     wanted = lines.c.print.in_(bindparam("prints", type_=BigInteger(), expanding=True))
     found = select(lines.c.track_id, lines.c.passage).where(wanted)
-    first = found.order_by(lines.c.print, lines.c.track_id).limit(MOST_LINES).subquery()
-    place = first.c.track_id, first.c.passage
-    most = select(*place).group_by(*place).order_by(func.count().desc(), *place).limit(MOST_QUOTED).subquery()
-    there = (embeddings.c.track_id == most.c.track_id) & (embeddings.c.passage == most.c.passage)
-    quoted = select(most.c.track_id, most.c.passage, embeddings.c.text, shelf.c.region, shelf.c.explicit)
-    quoted = quoted.select_from(most).join(embeddings, there & (embeddings.c.kind == "lyrics"))
-    return quoted.join(shelf, shelf.c.track_id == most.c.track_id)
+    return found.order_by(lines.c.print, lines.c.track_id).limit(MOST_LINES)
+
+
+@functools.cache
+def _quoted(embeddings: Table, shelf: Table) -> Select[Any]:
+    columns = embeddings.c.track_id, embeddings.c.passage, embeddings.c.text, shelf.c.region, shelf.c.explicit
+    quoted = select(*columns).join(shelf, shelf.c.track_id == embeddings.c.track_id)
+    return quoted.where(*_texts(embeddings, "lyrics"))
 
 
 @functools.cache

@@ -72,11 +72,14 @@ async def search_tracks(command: SearchTracks, floor: Floor) -> Results:
 
 async def find(command: SearchTracks, vector: Vector | None, floor: Floor) -> Results:
     """The page for a question whose vector is known; without one by letters alone."""
+    if vector is not None:
+        vector = floor.get(Indexes).collections.tracks.unit(vector)
     near = [] if vector is None else await nearest(command, vector, floor)
     lettered = await spotted(command, floor)
     ranked = [by_letters(one) for one in lettered]
     cosines = {} if vector is None else await _cosines(ranked, near, vector, floor)
-    shown = page_of(fused(ranked, near, cosines), command.limit, command.cursor)
+    most = _start(command.cursor) + page_size(command.limit) + 1
+    shown = page_of(fused(ranked, near, cosines, most), command.limit, command.cursor)
     quotes = {one.id: spot.quote for one, spot in zip(ranked, lettered, strict=True) if spot.quote}
     passages = await _passages(shown.ranked, quotes, floor)
     names = await _names(shown.ranked, lettered, floor)
