@@ -16,7 +16,6 @@ from tonetouch_contracts.job import JobRecorded, ListJobs
 from tonetouch_runtime import Floor, stamp
 
 LONG_AGO = stamp(datetime.now(UTC) - timedelta(minutes=11))
-JUST_NOW = stamp(datetime.now(UTC) - timedelta(minutes=1))
 
 
 async def ends(floor: Floor, job_id: str) -> list[JobRecorded]:
@@ -31,7 +30,7 @@ async def test_only_what_is_overdue_and_has_no_end_is_closed(floor: Floor) -> No
         started("forsaken", provider="cloudflare", started_at=LONG_AGO),
         started("ended", started_at=LONG_AGO),
         recorded("ended", started_at=LONG_AGO),
-        started("working", started_at=JUST_NOW),
+        started("working", started_at=stamp(datetime.now(UTC) - timedelta(minutes=1))),
     ):
         positions = await floor.log.pour(event)
     await floor.seen(positions)
