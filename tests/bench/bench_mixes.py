@@ -312,12 +312,12 @@ def shown_ways(floor: Floor, users: dict[int, list[str]], count: int) -> dict[st
 
         return make
 
-    def anew(kinds: int) -> Way:
-        async def make(turn: int) -> None:
-            floor.get(Ahead).changed("track", ())
+    def both(kinds: int) -> dict[str, Way]:
+        async def anew(turn: int) -> None:
+            floor.get(Ahead).changed("track", ())  # which forgets what was made for anybody
             await make_for_you(_for(users[kinds][turn % LISTENERS]), floor)
 
-        return make
+        return {f"made-for-you of {kinds}, made anew": anew, f"made-for-you of {kinds}": made(kinds)}
 
     async def radio(turn: int) -> None:
         seed, cursor = f"track:{chosen[turn - 17]}", cursors.pop(turn, None)
@@ -330,8 +330,7 @@ def shown_ways(floor: Floor, users: dict[int, list[str]], count: int) -> dict[st
     return {
         "similar": similar,
         "similar for a listener": similar_for,
-        **{f"made-for-you of {kinds}, made anew": anew(kinds) for kinds in INTERESTS},
-        **{f"made-for-you of {kinds}": made(kinds) for kinds in INTERESTS},
+        **{name: way for kinds in INTERESTS for name, way in both(kinds).items()},
         "radio, first page": radio,
         "radio, next page": radio,
         "recording all these lists": recorded,
