@@ -4,7 +4,7 @@ SQLAlchemy prepares each execution anew, which takes longer than SQLite needs to
 compiled once, and runs on a connection that stays open, outside a transaction: each look sees what is committed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +14,8 @@ from sqlalchemy.sql.selectable import CompoundSelect, SelectBase
 
 Statement = Select[Any] | CompoundSelect[Any]
 Values = Mapping[str, Any]
-_Argument = Callable[[Values], Any]
+_Argument = tuple[str, int, Any]
+"""A value by its name, how many places it fills (0: it is no list), and what it is where the statement says so."""
 _Lengths = tuple[tuple[str, int], ...]
 
 MAPPED_BYTES = 1 << 30
@@ -41,7 +42,7 @@ class Looking:
         """
         lengths = tuple((name, _length(value)) for name, value in values.items() if isinstance(value, list))
         text, arguments = self._compiled(statement, lengths)
-        found: list[tuple[Any, ...]] = self._connection().execute(text, [of(values) for of in arguments]).fetchall()
+        found: list[tuple[Any, ...]] = self._connection().execute(text, _filled(arguments, values)).fetchall()
         return found
 
     def close(self) -> None:
@@ -63,18 +64,25 @@ class Looking:
         fixed = compiled.params
         lists = {name: [None] * length for name, length in lengths}
         expanded = compiled.construct_expanded_state({**dict.fromkeys(fixed), **lists})
-        of_lists = {f"{name}_{place + 1}": (name, place) for name, length in lengths for place in range(length)}
-        return expanded.statement, [_argument(name, fixed, of_lists) for name in expanded.positiontup or ()]
+        # The places of a list stand side by side, and are filled together from the first one on.
+        begins = {f"{name}_1": (name, length, None) for name, length in lengths}
+        goes_on = {f"{name}_{place}" for name, length in lengths for place in range(2, length + 1)}
+        order = [name for name in expanded.positiontup or () if name not in goes_on]
+        return expanded.statement, [begins[name] if name in begins else (name, 0, fixed[name]) for name in order]
 
 
-def _argument(name: str, fixed: Values, of_lists: Mapping[str, tuple[str, int]]) -> _Argument:
-    if name in of_lists:
-        of_list, place = of_lists[name]
+def _filled(arguments: Sequence[_Argument], values: Values) -> list[Any]:
+    """What is bound to the places of the statement, in their order."""
+    filled = list[Any]()
+    for name, length, fixed in arguments:
+        if not length:
+            filled.append(values[name] if fixed is None else fixed)
+            continue
+        given = values[name]
         # What a list is filled up with is its last value: found once, however often it is asked for.
-        return lambda values: values[of_list][min(place, len(values[of_list]) - 1)] if values[of_list] else None
-    if (value := fixed[name]) is not None:
-        return lambda _: value
-    return lambda values: values[name]
+        filled += given
+        filled += [given[-1] if given else None] * (length - len(given))
+    return filled
 
 
 def _refuse_what_is_converted(statement: SelectBase, engine: Engine) -> None:

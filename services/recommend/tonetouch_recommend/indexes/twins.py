@@ -8,6 +8,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from types import TracebackType
 from typing import Final
 
 import msgspec
@@ -176,19 +177,34 @@ class StandingEngine:
         """See `VectorEngine.close`."""
         await self.inner.close()
 
-    @contextmanager
-    def _asked(self, collection: Collection) -> Iterator[Collection]:
-        asked = self.as_it_stands(collection)
-        self._asking[asked.name] += 1
-        try:
-            with _reached():
-                yield asked
-        except OtherModelError as error:
-            raise NotNow(1.0, f"the index {collection.name} has just changed to another model ({error})") from error
-        finally:
-            self._asking[asked.name] -= 1
-            if not self._asking[asked.name] and (left := self._leaving.pop(asked.name, None)):
-                left.set()
+    def _asked(self, collection: Collection) -> "_Asked":
+        return _Asked(collection, self.as_it_stands(collection), self._asking, self._leaving)
+
+
+class _Asked:
+    """A call on a collection, from its beginning to its end. A class: each question enters two, for microseconds."""
+
+    def __init__(
+        self, collection: Collection, stands: Collection, asking: Counter[str], leaving: dict[str, asyncio.Event]
+    ) -> None:
+        self._name = collection.name
+        self._stands = stands
+        self._asking = asking
+        self._leaving = leaving
+
+    def __enter__(self) -> Collection:
+        self._asking[self._stands.name] += 1
+        return self._stands
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        name = self._stands.name
+        self._asking[name] -= 1
+        if not self._asking[name] and (left := self._leaving.pop(name, None)):
+            left.set()
+        if isinstance(error, UnreachableError):
+            raise Unavailable(str(error)) from error
+        if isinstance(error, OtherModelError):
+            raise NotNow(1.0, f"the index {self._name} has just changed to another model ({error})") from error
 
 
 @contextmanager

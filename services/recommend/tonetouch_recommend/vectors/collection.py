@@ -23,6 +23,8 @@ LARGEST_INTEGER = 2**53  # beyond it an engine that keeps numbers as float64 wou
 LARGEST_LIMIT = 100
 UNIT_WITHIN = 1e-6
 """How far from one the square of a unit vector may be: float32 keeps seven digits."""
+SQUARED_SAFELY = (1e-6, 1e6)
+"""Between these the square of a length loses no digits in float32."""
 
 
 class VectorsError(Exception):
@@ -178,8 +180,11 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises `UnfitPointError` for another shape, NaN or infinity, and for the zero vector, which has no direction.
         """
-        if _is_unit(vector, self.dimension):
+        squared = _squared(vector, self.dimension)
+        if abs(squared - 1.0) < UNIT_WITHIN:
             return vector
+        if SQUARED_SAFELY[0] < squared < SQUARED_SAFELY[1]:
+            return np.asarray(vector / np.float32(math.sqrt(squared)), dtype=np.float32)
         wide = np.asarray(vector, dtype=np.float64)
         if wide.shape != (self.dimension,):
             raise UnfitPointError(f"{self.name} holds vectors of {self.dimension} numbers, not of shape {wide.shape}")
@@ -257,12 +262,12 @@ class Collection(msgspec.Struct, frozen=True, kw_only=True):
             raise UnfitQueryError(f"{self.name}.{term.field} is {_described(kind)}; it never equals {odd[0]!r}")
 
 
-def _is_unit(vector: Vector, dimension: int) -> bool:
-    """Whether its length is one already, to the last digits that float32 has of it; NaN and infinity are no length."""
+def _squared(vector: Vector, dimension: int) -> float:
+    """The square of its length; NaN for what is no such vector of float32."""
     if vector.dtype != np.float32 or vector.shape != (dimension,):
-        return False
+        return math.nan
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(abs(float(vector @ vector) - 1.0) < UNIT_WITHIN)
+        return float(vector @ vector)
 
 
 def check_id(point_id: str) -> str:
