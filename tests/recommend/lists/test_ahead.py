@@ -8,6 +8,7 @@ from tests.recommend.saying import on_shelf, played, say
 from tonetouch_contracts.finding import MakeForYou
 from tonetouch_contracts.identity import UserId
 from tonetouch_recommend.indexes.indexing import Indexes
+from tonetouch_recommend.learning import Kind
 from tonetouch_recommend.lists import ahead as module
 from tonetouch_recommend.lists.ahead import Ahead, Mixes
 from tonetouch_recommend.lists.recipe import Made, Recipe
@@ -63,10 +64,11 @@ def test_another_taste_is_forgotten_and_another_track_forgets_everybody() -> Non
 
 def test_what_was_begun_before_a_change_is_not_kept() -> None:
     """Nor where the change was a track's."""
-    for kind, ids in (("user", ["ann"]), ("renewed", [])):
+    kinds: list[tuple[Kind, list[str]]] = [("user", ["ann"]), ("renewed", [])]
+    for kind, ids in kinds:
         ahead = Ahead()
         edition = ahead.edition("ann")
-        ahead.changed("user" if kind == "user" else "renewed", ids)
+        ahead.changed(kind, ids)
         ahead.remember(asked(), recipe(), mixes("old"), edition)
         assert ahead.known(asked(), recipe()) is None
 

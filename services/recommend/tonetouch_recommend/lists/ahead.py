@@ -23,7 +23,7 @@ from tonetouch_runtime import Floor
 log = structlog.get_logger()
 
 MOST: Final = 1_000
-"""Answers that are remembered, those asked for last: some 60 KB each."""
+"""Answers that are remembered, those asked for last."""
 MOST_WAITING: Final = 100
 """Answers that wait to be made anew; of a crowd the others are made when they are asked for."""
 

@@ -54,7 +54,7 @@ from .qdrant_points import ID_FIELD, cosine, id_in, kept, parsed, payload_in
 
 # Qdrant's own defaults. The graph is built by `indexing` only, and then whatever the size: hence 1 KB.
 # Twice its links among points that share a value of a field: of 100,000 tracks with nine such fields, 0.93 of the fifty
-# nearest in a region were found with as many links as elsewhere, 1.00 with these; building takes half as long again.
+# nearest in a region were found with as many links as elsewhere, 1.00 with these; building takes longer.
 HNSW = HnswIndexConfig(m=16, ef_construct=100, full_scan_threshold=10_000, payload_m=32)
 OPTIMIZERS = EdgeOptimizersConfig(indexing_threshold=1)
 
@@ -78,7 +78,7 @@ _SCHEMA_TYPES: dict[FieldType, PayloadSchemaType] = {
 
 
 # Candidates the walk keeps: as many as Qdrant compares again of fifty, fewer where fewer are asked for. Of 100,000
-# clustered vectors the 21 nearest are found with 0.995, with its own 100 with 0.999, in a third less time.
+# clustered vectors the 21 nearest are found with 0.995, with its own 100 with 0.999.
 FEWEST_CANDIDATES = 64
 _NOTHING: Mapping[str, Any] = {}
 
@@ -206,7 +206,7 @@ def _params(limit: int, *, past: bool) -> SearchParams:
     return SearchParams(hnsw_ef=max(FEWEST_CANDIDATES, 2 * limit), quantization=RESCORED, acorn=ACORN if past else None)
 
 
-@functools.lru_cache(maxsize=16)  # a search asks two collections for the same; to make it of 1,024 numbers takes 30 us
+@functools.lru_cache(maxsize=16)  # a search asks two collections for the same
 def _nearest_to(vector: bytes) -> Query:
     return Query.Nearest(np.frombuffer(vector, dtype=np.float32).tolist())
 
