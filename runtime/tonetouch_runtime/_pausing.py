@@ -61,14 +61,17 @@ Follow = Callable[[str, bool], Awaitable[None]]
 
 
 class Pauses:
-    """Which parts of this service stand still."""
+    """Which parts of this service stand still. `follow` makes it so, for one part at a time."""
 
-    def __init__(self, state: Database, clock: Clock) -> None:
+    def __init__(self, state: Database, clock: Clock, follow: Follow) -> None:
         self._state = state
         self._clock = clock
+        self._follow = follow
+        self._looking = asyncio.Lock()
         state.create(paused)
         with state.engine.connect() as connection:
             self._found = {row.part: _told(row) for row in connection.execute(select(paused))}
+        self._followed = set(self._found)
 
     @property
     def paused(self) -> dict[str, Paused]:
@@ -76,34 +79,35 @@ class Pauses:
         return dict(self._found)
 
     async def pause(self, part: str, kind: PartKind, operator: str, reason: str) -> Paused:
-        """Write down that a part is to stand still. One that does so already keeps its first reason."""
+        """Let a part stand still, here when this returns. One that does so already keeps its first reason."""
         row = {"part": part, "kind": kind, "since": stamp(self._clock.now()), "operator": operator, "reason": reason}
         await self._state.write(lambda made: made.execute(insert_into(made, paused).on_conflict_do_nothing(), row))
         await self._look()
-        return self._found[part]
+        return self._found.get(part, Paused(part=part, kind=kind))  # by now somebody may have let it go on
 
     async def resume(self, part: str) -> None:
-        """Write down that it may go on."""
+        """Let it go on."""
         await self._state.write(lambda connection: connection.execute(delete(paused).where(paused.c.part == part)))
         await self._look()
 
-    async def watch(self, follow: Follow) -> None:
-        """Do as replicas were told, for as long as the process lives."""
-        known = set(self._found)
+    async def watch(self) -> None:
+        """Do as other replicas were told, for as long as the process lives."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self._look()
             except Exception as error:
-                log.warning("pauses_not_read", error=repr(error))
-                continue
-            for part in sorted(known ^ set(self._found)):
-                await follow(part, part in self._found)
-            known = set(self._found)
+                log.warning("pauses_not_followed", error=repr(error))
 
     async def _look(self) -> None:
-        found = await self._state.read(lambda connection: connection.execute(select(paused)).all())
-        self._found = {row.part: _told(row) for row in found}
+        """Read what was told, to whichever replica, and do it: all of it, in one order, by one of us at a time."""
+        async with self._looking:
+            found = await self._state.read(lambda connection: connection.execute(select(paused)).all())
+            self._found = {row.part: _told(row) for row in found}
+            told = set(self._found)
+            for part in sorted(told ^ self._followed):
+                await self._follow(part, part in told)
+                self._followed ^= {part}
 
 
 def _told(row: Any) -> Paused:

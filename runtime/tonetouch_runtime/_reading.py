@@ -11,6 +11,7 @@ from nats.aio.msg import Msg
 from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from tonetouch_runtime._bus import Bus, stop_if_told
+from tonetouch_runtime._flow import Flow
 
 log = structlog.get_logger()
 
@@ -43,6 +44,7 @@ class Reader:
         self._next = start
         self._inflow = _Inflow()
         self._subscription: Any = None
+        self._flow: Flow | None = None
         self._subscribed_at = 0
         self._is_first = True
         self._has_moved = False
@@ -72,6 +74,8 @@ class Reader:
                     break
                 self._next, self._is_first = sequence + 1, False
                 placed.append((sequence, message))
+            if self._flow is not None and self._bus.is_connected:
+                await self._flow.go_on()
         return placed
 
     async def close(self) -> None:
@@ -112,6 +116,7 @@ class Reader:
         self._subscription = await self._bus.jetstream.subscribe(
             self._subject, stream=self._stream, ordered_consumer=True, cb=self._inflow.put, config=config
         )
+        self._flow = Flow(self._subscription)
 
     async def _go_back(self, sequence: int) -> None:
         """Nothing is ever deleted from a stream of truth: what is missing was lost on its way, and is read again."""

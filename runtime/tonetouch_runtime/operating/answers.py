@@ -44,8 +44,7 @@ class Operating:
     """An operator's hands in one service. Parts that were paused stand still from the start."""
 
     def __init__(self, floor: Floor, parts: Parts, lot: Lot) -> None:
-        self._pauses = Pauses(floor.state, floor.clock)
-        self._parts = parts
+        self._pauses = Pauses(floor.state, floor.clock, parts.follow)
         parts.begin(list(self._pauses.paused))
         inbox = Inbox(floor.bus)
         self._operations = Operations(floor.state, floor.clock)
@@ -80,6 +79,6 @@ class Operating:
     async def run(self) -> None:
         """Do as other replicas of the service are told, for as long as the process lives."""
         try:
-            await self._pauses.watch(self._parts.follow)
+            await self._pauses.watch()
         finally:
             await self._redriving.close()

@@ -21,14 +21,11 @@ class Pausing:
         """A projection stands still when this returns; a consumer takes nothing new, and ends what it has begun."""
         kind = self._parts.kind_of(command.part)
         kept = await self._operations.note(command.operator, "pause", command.part, command.reason)
-        told = await self._pauses.pause(command.part, kind, *kept)
-        await self._parts.follow(command.part, True)
-        return told
+        return await self._pauses.pause(command.part, kind, *kept)
 
     async def resume(self, command: ResumePart) -> Paused:
         """It goes on from where it stands."""
         kind = self._parts.kind_of(command.part)
         await self._operations.note(command.operator, "resume", command.part, command.reason)
         await self._pauses.resume(command.part)
-        await self._parts.follow(command.part, False)
         return Paused(part=command.part, kind=kind)

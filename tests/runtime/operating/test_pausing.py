@@ -23,7 +23,9 @@ from tests.runtime.operating.deeds import (
 from tests.runtime.test_app import until
 from tonetouch_contracts.message import ShowHealth
 from tonetouch_contracts.operating import PausePart, ResumePart
-from tonetouch_runtime import Floor, NotNow, Refused, Settings, running
+from tonetouch_runtime import Floor, NotNow, Refused, Settings, SystemClock, running
+from tonetouch_runtime._pausing import Pauses
+from tonetouch_runtime._tables import Database
 
 
 def pause(part: str) -> PausePart:
@@ -143,3 +145,27 @@ async def until_async(condition: Callable[[], Awaitable[bool]], seconds: float =
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.01)
+
+
+async def test_who_is_told_something_does_what_others_were_told_before_it(settings: Settings) -> None:
+    """Replicas share one record: nobody has to have looked, and nothing is done twice or passed over."""
+    state = Database.open(settings, "paused", "state")
+    did: dict[str, list[tuple[str, bool]]] = {"one": [], "other": []}
+
+    def replica(name: str) -> Pauses:
+        async def follow(part: str, stands_still: bool) -> None:
+            await asyncio.sleep(0)
+            did[name].append((part, stands_still))
+
+        return Pauses(state, SystemClock(), follow)
+
+    one, other = replica("one"), replica("other")
+    await one.pause("a", "listener", "ada", "to see")
+    await asyncio.gather(other.pause("b", "projection", "ada", ""), other.pause("c", "worker", "ada", ""))
+    await one.resume("a")
+    await other.resume("c")
+    state.close()
+    assert sorted(did["other"]) == [("a", False), ("a", True), ("b", True), ("c", False), ("c", True)]
+    assert did["other"][0] == ("a", True)
+    assert did["one"] == [("a", True), ("a", False), ("b", True), ("c", True)]
+    assert sorted(one.paused) == ["b", "c"] and sorted(other.paused) == ["b"]
