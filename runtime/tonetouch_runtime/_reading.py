@@ -42,6 +42,7 @@ class Reader:
         self._subject = subject
         self._headers_only = headers_only or None
         self._next = start
+        self._bits: int | None = None
         self._inflow = _Inflow()
         self._subscription: Any = None
         self._flow: Flow | None = None
@@ -53,6 +54,11 @@ class Reader:
         """Read on from another place, at once; what waits in the process from elsewhere is not handed out."""
         self._next, self._has_moved = sequence, True
         self._inflow.interrupt()
+
+    def throttle(self, bits: int) -> None:
+        """Let the server give no more than so many bits a second, headers and subjects included."""
+        self._bits = bits
+        self.go_to(self._next)
 
     async def batch(self, most: int) -> list[Placed]:
         """Wait for an event, then take what else is there, `most` at the most."""
@@ -107,7 +113,10 @@ class Reader:
 
     async def _subscribe(self) -> None:
         config = ConsumerConfig(
-            deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=self._next, headers_only=self._headers_only
+            deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=self._next,
+            headers_only=self._headers_only,
+            rate_limit_bps=self._bits,
         )
         # What an abandoned subscription may still bring must not mix with the new one's.
         self._inflow = _Inflow()

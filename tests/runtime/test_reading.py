@@ -25,3 +25,22 @@ async def test_a_slow_reader_holds_the_server_back(settings: Settings) -> None:
     await bus.close()
     assert read == list(range(1, EVENTS + 1))
     assert 0 < most < MOST_WAITING
+
+
+async def test_a_throttled_reader_misses_nothing(settings: Settings) -> None:
+    """A new rate is a new subscription, from where the reader is; the server knows the rate."""
+    await provision(settings)
+    bus = await Bus.connect(settings.nats_url, "reading")
+    for _ in range(300):
+        await bus.nats.publish("track.described.a", b"x")
+    reader, read = Reader(bus, "CATALOG", start=1), list[int]()
+    while len(read) < 300:
+        read += [sequence for sequence, _ in await reader.batch(100)]
+        reader.throttle(8_000_000 + len(read))
+    await bus.nats.publish("track.described.a", b"x")
+    read += [sequence for sequence, _ in await reader.batch(100)]
+    consumer = await reader._subscription.consumer_info()
+    await reader.close()
+    await bus.close()
+    assert read == list(range(1, 302))
+    assert consumer.config.rate_limit_bps == 8_000_300

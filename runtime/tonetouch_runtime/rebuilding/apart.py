@@ -26,6 +26,7 @@ from tonetouch_runtime._tables import Database, table_of
 from tonetouch_runtime._telemetry import configure_logs
 from tonetouch_runtime.errors import Unavailable
 from tonetouch_runtime.rebuilding.filling import Filler, StoppedError
+from tonetouch_runtime.rebuilding.throttling import Throttle
 from tonetouch_runtime.settings import Settings
 
 log = structlog.get_logger()
@@ -98,8 +99,10 @@ async def _fill(filling: Filling) -> None:
     bus = await Bus.join(settings, filling.service)
     try:
         lot = Lot(databases[1], SystemClock())
+        throttle = Throttle()
         for stream, goal in filling.goals.items():
-            await Filler(bus, stream, filling.projection, databases[0], lot, live=filling.live).fill(goal)
+            filler = Filler(bus, stream, filling.projection, databases[0], lot, live=filling.live)
+            await filler.fill(goal, throttle=throttle)
     finally:
         await bus.close()
         for database in databases:

@@ -13,6 +13,7 @@ from tonetouch_runtime._projecting import Projection
 from tonetouch_runtime._recorded import Recorded
 from tonetouch_runtime._tables import Database
 from tonetouch_runtime.errors import TonetouchError
+from tonetouch_runtime.rebuilding.throttling import Throttle
 
 BESIDE = 100
 """Events in a batch where the same process answers questions: a few milliseconds that nobody notices."""
@@ -34,15 +35,19 @@ class Filler(Keeper):
         super().__init__(bus, stream, [projection], database, lot)
         self._live = live
 
-    async def fill(self, goal: int, most: int = BATCH) -> None:
+    async def fill(self, goal: int, most: int = BATCH, throttle: Throttle | None = None) -> None:
         """Read from where the table stands up to the event at `goal`. Raises StoppedError."""
         self._positions = await self._lasting(lambda: self._read.write(self._load_positions))
         self._reader.go_to(self.position + 1)
+        if throttle is not None:
+            self._reader.throttle(throttle.bits)
         try:
             while self.position < goal:
                 placed = [one for one in await self._reader.batch(most) if one[0] <= goal]
                 if placed:
                     await self._keep(placed)
+                    if throttle is not None and throttle.kept(len(placed)):
+                        self._reader.throttle(throttle.bits)
                 else:  # the place itself is gone from the stream
                     self._positions = await self._lasting(
                         lambda: self._read.write(lambda to: self._project_all(to, self._projections, (), goal))

@@ -17,7 +17,8 @@ from tonetouch_runtime import Bus, Decision, Log, Settings, SystemClock, Unavail
 from tonetouch_runtime._standing import copy_of
 from tonetouch_runtime._tables import Database, table_of
 
-EVENTS = 400
+EVENTS = 4_000
+"""Several pages, each of them a transaction: what a page has lost is read again."""
 
 PROGRAM = f"""
 import asyncio, dataclasses, sys
@@ -81,7 +82,7 @@ async def gone(pid: int) -> None:
 async def test_killed_in_the_middle_it_goes_on_where_it_was(any_settings: Settings, tmp_path: Path) -> None:
     """First the process that fills, then the service, with which the process ends; each event is counted once."""
     await provision(any_settings)
-    environment = variables(any_settings) | {SLOW: "0.02"}
+    environment = variables(any_settings) | {SLOW: "0.001"}
     environment["TONETOUCH_DATABASE_URL"] = any_settings.database_url.get_secret_value()
     bus = await Bus.connect(any_settings.nats_url, "test")
     try:
