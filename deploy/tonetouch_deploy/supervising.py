@@ -124,6 +124,15 @@ class Supervisor:
         for task in done:
             task.result()
 
+    async def settled(self, *, within_seconds: float) -> None:
+        """Wait until every process was ready once, however slow the machine; at most so long.
+
+        Raises CannotStartError when one ends `Pace.start_attempts` times before that.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(within_seconds):
+                await asyncio.gather(*(_settled(child) for child in self._children.values()))
+
     async def stop(self) -> None:
         """Stop all, stage by stage: SIGTERM, and SIGKILL for what is still there after its bound."""
         for child in self._children.values():

@@ -29,6 +29,7 @@ from tonetouch_deploy.tying import tied
 from tonetouch_deploy.uploading import ApiClient, upload
 
 _PROVISIONING_BOUND_SECONDS = 60.0
+_SLOW_START_SECONDS = 900.0
 # One Ctrl-C may arrive more than once: from the terminal, and forwarded by the programs that started this one.
 _ONE_PRESS_SECONDS = 1.0
 
@@ -69,6 +70,7 @@ async def _run(settings: Settings, music: Sequence[Path] | None, *, demo: bool, 
             await _start(supervisor, settings, ports, console)
             console.print(process_table(supervisor.status()))
             say_where(console, record, folder)
+            await _wait_for_the_slow(supervisor, console)
             await _fill(record, folder, music, demo=demo, console=console)
             await asyncio.Event().wait()
     except Interrupted:
@@ -114,6 +116,16 @@ async def _start(supervisor: Supervisor, settings: Settings, ports: dict[str, in
         await _provision(settings, ports)
     with console.status("Starting the services"):
         await supervisor.start(services(settings, ports))
+
+
+async def _wait_for_the_slow(supervisor: Supervisor, console: Console) -> None:
+    """A busy machine starts for longer than anybody wants to see no table; nothing is uploaded before that is over."""
+    slow = [row.name for row in supervisor.status() if row.state != "ready"]
+    if not slow:
+        return
+    with console.status(f"Waiting for {', '.join(slow)}"):
+        await supervisor.settled(within_seconds=_SLOW_START_SECONDS)
+    console.print(process_table(supervisor.status()))
 
 
 async def _provision(settings: Settings, ports: dict[str, int]) -> None:

@@ -59,6 +59,25 @@ async def test_starts_in_order_and_waits_until_all_are_ready(tmp_path: Path) -> 
         await supervisor.stop()
 
 
+async def test_who_has_the_time_waits_for_a_slow_start(tmp_path: Path) -> None:
+    """`start` gives up and leaves the rest starting; `settled` returns when it is ready, or its own time is up."""
+    slow = """
+        import pathlib, sys, time
+        while not pathlib.Path(sys.argv[1]).with_name("go").exists():
+            time.sleep(0.01)
+    """
+    supervisor = Supervisor(logs=tmp_path / "logs", pace=QUICK)
+    try:
+        await supervisor.start([python("slow", textwrap.dedent(slow) + SLEEPER, tmp_path)], within_seconds=0.1)
+        await supervisor.settled(within_seconds=0.1)
+        assert [row.state for row in supervisor.status()] == ["starting"]
+        (tmp_path / "go").touch()
+        await supervisor.settled(within_seconds=30.0)
+        assert [row.state for row in supervisor.status()] == ["ready"]
+    finally:
+        await supervisor.stop()
+
+
 async def test_restarts_what_dies_with_growing_delay(tmp_path: Path) -> None:
     """A process that keeps dying is started again after a delay that doubles up to a limit, and each death is said."""
     said: list[str] = []
