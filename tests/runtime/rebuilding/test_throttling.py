@@ -2,7 +2,6 @@
 
 import pytest
 
-from tonetouch_runtime.rebuilding import throttling
 from tonetouch_runtime.rebuilding.throttling import FIRST_BITS, Throttle
 
 
@@ -11,7 +10,7 @@ def after(throttle: Throttle, monkeypatch: pytest.MonkeyPatch, *counts: int) -> 
     now = throttle._began
     for number, count in enumerate(counts, start=1):
         at = now + number / len(counts)
-        monkeypatch.setattr(throttling.time, "monotonic", lambda at=at: at)
+        monkeypatch.setattr("time.monotonic", lambda at=at: at)
         changed = throttle.kept(count)
     return changed
 
@@ -34,6 +33,6 @@ def test_the_rate_follows_what_is_there(counts: tuple[int, ...], share: float, m
 def test_nothing_changes_within_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """One batch says little."""
     throttle = Throttle()
-    monkeypatch.setattr(throttling.time, "monotonic", lambda: throttle._began + 0.5)
+    monkeypatch.setattr("time.monotonic", lambda: throttle._began + 0.5)
     assert not throttle.kept(1)
     assert throttle.bits == FIRST_BITS
