@@ -68,6 +68,10 @@ class Settings(BaseSettings):
         pattern="^[a-z][a-z0-9-]{0,18}[a-z0-9]$",
         description="What the names of our collections begin with on a server that others use too.",
     )
+    vectors_on_disk: bool = Field(
+        default=False,
+        description="Leave whole vectors and payloads of Qdrant Edge on the disk, of indexes made from now on.",
+    )
     qdrant_url: str = Field(default="", description="The Qdrant server or cluster, as http://127.0.0.1:6333.")
     qdrant_key: SecretStr = SecretStr("")
 

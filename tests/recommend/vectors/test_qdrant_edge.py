@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -273,3 +274,18 @@ async def test_the_same_points_again_and_again_are_no_growth(tmp_path: Path) -> 
     assert (await engine.info(SONGS)).indexed == 0
     assert not [task for task in asyncio.all_tasks() if task.get_name() == "index songs"]
     await engine.close()
+
+
+@pytest.mark.parametrize(("on_disk", "laid"), [(False, "InRamMmap"), (True, "Mmap")])
+async def test_whole_vectors_stay_on_the_disk_where_that_is_wanted(tmp_path: Path, on_disk: bool, laid: str) -> None:
+    """The index is made of the copy, and lays them as the collection was told; what is found is the same."""
+    engine = QdrantEdgeEngine(tmp_path, index_after=10**9, on_disk=on_disk)
+    await engine.open(WIDE)
+    points = songs(np.random.default_rng(1).standard_normal((1_000, 1024)).astype(np.float32))
+    await engine.upsert(WIDE, points)
+    await engine.flush()
+    await engine.index(WIDE)
+    assert [hit.id for hit in await engine.query(WIDE, points[7].vector, limit=1)] == ["s7"]
+    await engine.close()
+    segments = [json.loads(file.read_text())["config"]["vector_data"][""] for file in tmp_path.rglob("segment.json")]
+    assert [one["storage_type"] for one in segments if one["index"]["type"] == "hnsw"] == [laid]

@@ -22,7 +22,7 @@ async def chosen_engine(settings: Settings) -> VectorEngine:
     """
     match settings.vectors:
         case "edge":
-            return QdrantEdgeEngine(settings.data / "vectors")
+            return QdrantEdgeEngine(settings.data / "vectors", on_disk=settings.vectors_on_disk)
         case "qdrant":
             return await _qdrant(settings)
         case "vectorize":

@@ -39,11 +39,13 @@ class QdrantEdgeEngine:
     """A `VectorEngine` over a folder. Use it from one event loop; `close` it, or the next start replays the log.
 
     `index_after`: how many points may wait outside the index before it is built again; by default a quarter of
-    what is indexed, between 5,000 and 20,000. Raises `HeldElsewhereError` when another process has the folder.
+    what is indexed, between 5,000 and 20,000. `on_disk`: collections that are made from now on leave whole vectors and
+    payloads on the disk. Raises `HeldElsewhereError` when another process has the folder.
     """
 
-    def __init__(self, root: Path, *, index_after: int | None = None) -> None:
+    def __init__(self, root: Path, *, index_after: int | None = None, on_disk: bool = False) -> None:
         self._root = root
+        self._on_disk = on_disk
         self._index_after = index_after
         self._lock: FolderLock | None = FolderLock(root)
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="qdrant-edge")
@@ -55,7 +57,9 @@ class QdrantEdgeEngine:
         async with self._opening:
             opened = self._open.get(collection.name)
             if opened is None:
-                opened = self._open[collection.name] = await self._run(_opened_from, self._root, collection)
+                opened = self._open[collection.name] = await self._run(
+                    _opened_from, self._root, collection, self._on_disk
+                )
             opened.collection.check_same(collection)
             if opened.collection != collection:
                 await self._add_fields(opened, collection)
@@ -280,7 +284,7 @@ class _Open:
         self.folder.sweep(self.folder.stored())
 
 
-def _opened_from(root: Path, collection: Collection) -> _Open:
+def _opened_from(root: Path, collection: Collection, on_disk: bool) -> _Open:
     folder = CollectionFolder(root, collection.name)
     stored = folder.stored()
     folder.sweep(stored)
@@ -288,7 +292,7 @@ def _opened_from(root: Path, collection: Collection) -> _Open:
         stored.collection.check_same(collection)
         return _Open(stored.collection, folder, QdrantShard.load(folder.live(stored)))
     copy = folder.new_copy()
-    shard = QdrantShard.create(copy, collection)
+    shard = QdrantShard.create(copy, collection, on_disk=on_disk)
     folder.make_live(copy, collection)
     return _Open(collection, folder, shard)
 

@@ -90,16 +90,20 @@ class QdrantShard:
         self._shard = shard
 
     @classmethod
-    def create(cls, path: Path, collection: Collection) -> "QdrantShard":
-        """A new, durable shard with an index on every field of the collection."""
+    def create(cls, path: Path, collection: Collection, *, on_disk: bool = False) -> "QdrantShard":
+        """A new, durable shard with an index on every field of the collection.
+
+        `on_disk`: whole vectors and payloads are read from the disk when they are needed; the index and the quantised
+        vectors are in memory all the same.
+        """
         path.mkdir(parents=True)
-        vectors = EdgeVectorParams(collection.dimension, Distance.Cosine)
+        vectors = EdgeVectorParams(collection.dimension, Distance.Cosine, memory=Placement.Cold if on_disk else None)
         config = EdgeConfig(
             vectors,
             hnsw_config=HNSW,
             optimizers=OPTIMIZERS,
             quantization_config=INT8,
-            payload_memory=Placement.Cached,
+            payload_memory=Placement.Cold if on_disk else Placement.Cached,
         )
         shard = cls(EdgeShard.create(str(path), config))
         shard.index_fields(collection.fields)
