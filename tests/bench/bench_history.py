@@ -126,7 +126,7 @@ async def told(client: Client) -> float:
 async def timed(name: str, call: Callable[[str], Awaitable[object]]) -> float:
     """Print what one call about any of the tracks takes, and return the 95th of a hundred in milliseconds.
 
-    Minutes after a million appends the server still tidies up, and a few looks wait for it: they are in the 99th.
+    Right after a million appends a few looks take much longer, for a reason that is not known: the 99th has them.
     """
     random, seconds = Random(7), list[float]()
     for _ in range(LOOKS):

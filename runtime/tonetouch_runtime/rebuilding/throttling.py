@@ -9,6 +9,9 @@ import time
 FIRST_BITS = 300_000_000
 """A second, before anything is known: some twenty thousand events."""
 
+MOST_BITS = 10_000_000_000
+"""A second: where a slow server has us wait, going faster would help nobody, and never end."""
+
 _LOOK_SECONDS = 1.0
 _FEW, _MANY = 400, 950
 _FASTER, _SLOWER = 1.25, 0.85
@@ -34,7 +37,7 @@ class Throttle:
         self._began, self._batches, self._events = now, 0, 0
         before = self.bits
         if mean < _FEW:
-            self.bits = int(self.bits * _FASTER)
+            self.bits = min(int(self.bits * _FASTER), MOST_BITS)
         elif mean > _MANY:
             self.bits = int(self.bits * _SLOWER)
         return self.bits != before

@@ -18,7 +18,7 @@ from tonetouch_runtime._standing import copy_of
 from tonetouch_runtime._tables import Database, table_of
 
 EVENTS = 4_000
-"""Several pages, each of them a transaction: what a page has lost is read again."""
+"""Several batches, each of them a transaction: what a kill takes of one is read again."""
 
 PROGRAM = f"""
 import asyncio, dataclasses, sys

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tonetouch_runtime.rebuilding.throttling import FIRST_BITS, Throttle
+from tonetouch_runtime.rebuilding.throttling import FIRST_BITS, MOST_BITS, Throttle
 
 
 def after(throttle: Throttle, monkeypatch: pytest.MonkeyPatch, *counts: int) -> bool:
@@ -28,6 +28,14 @@ def test_the_rate_follows_what_is_there(counts: tuple[int, ...], share: float, m
     throttle = Throttle()
     assert after(throttle, monkeypatch, *counts) is (share != 1.0)
     assert throttle.bits == int(FIRST_BITS * share)
+
+
+def test_where_the_server_is_slow_the_rate_comes_to_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each change is a new subscription, and the server refuses a number that does not fit into its own."""
+    throttle = Throttle()
+    changes = [after(throttle, monkeypatch, 10) for _ in range(30)]
+    assert throttle.bits == MOST_BITS
+    assert changes[0] and not changes[-1]
 
 
 def test_nothing_changes_within_the_second(monkeypatch: pytest.MonkeyPatch) -> None:
