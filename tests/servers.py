@@ -164,6 +164,22 @@ def nats_server(folder: Path, *, installations: int = 0) -> Iterator[NatsServer]
         _stop(server.process)
 
 
+@contextmanager
+def prometheus(config: Path) -> Iterator[str]:
+    """A Prometheus of this machine's packages with this configuration, its series beside it; gives its address."""
+
+    def launch(port: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        series, listen = config.parent / "series", f"127.0.0.1:{port}"
+        command = ["prometheus", f"--config.file={config}", f"--storage.tsdb.path={series}"]
+        return subprocess.Popen([*command, f"--web.listen-address={listen}"], stdout=log, stderr=log)
+
+    process, port = _started(launch, _answers_http, config.parent / "prometheus.log")
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        _stop(process)
+
+
 @asynccontextmanager
 async def web_server(app: ASGIApp) -> AsyncIterator[int]:
     """Serves `app` with uvicorn on the running loop; gives the port, which accepts connections at once."""
