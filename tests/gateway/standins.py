@@ -206,6 +206,7 @@ class Services:
         return Page(items=tuple(filter(wanted, self.ingests.values())))
 
     async def _retry(self, command: RetryIngest, floor: Floor) -> IngestView:
+        self._note(command)
         return await self._show_ingest(ShowIngest(track_id=command.track_id), floor)
 
     async def _search(self, command: SearchTracks | FindSimilar, _: Floor) -> Page[Found]:

@@ -1,28 +1,20 @@
 """Operators see streams, lag, parked events, the pipeline and stories over HTTP, and do something about them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
 
 import pytest
 
 from tests.gateway.operating import LISTENER, standing
-from tests.gateway.standins import ADMIN, HASH, Installation, Nothing
-from tonetouch_contracts.identity import JobId, TrackId
+from tests.gateway.standins import Installation
+from tests.gateway.stories import get, park, parked, said, story, until, uploaded
 from tonetouch_contracts.indexing import ListIndexes
-from tonetouch_contracts.message import Event
-from tonetouch_contracts.track import TrackUploaded
-from tonetouch_contracts.upload import IngestCompleted, IngestStarted, ListIngests, StepStarted
+from tonetouch_contracts.upload import ListIngests
 from tonetouch_gateway.operations import storytelling
 from tonetouch_gateway.operations.everybody import SERVICES, ServiceName, ask_everybody
 from tonetouch_gateway.problems import MEDIA_TYPE
-from tonetouch_runtime import Recorded
 from tonetouch_runtime._reading import Reader
-from tonetouch_runtime._telemetry import Cause, caused_by
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
-
-Parked = dict[str, Any]
 
 
 @pytest.fixture(name="gives_up_soon", autouse=True)
@@ -30,54 +22,6 @@ def _gives_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Handlers that fail are parked after the second attempt."""
     monkeypatch.setattr("tonetouch_runtime._hearing.FIRST_DELAY_SECONDS", 0.001)
     monkeypatch.setattr("tonetouch_runtime._hearing.ATTEMPTS", 2)
-
-
-async def get(installed: Installation, path: str, **query: Any) -> Any:
-    answer = await installed.client.get(f"/api/v1/operations/{path}", params=query)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
-
-
-async def until(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
-        while not await holds():
-            await asyncio.sleep(0.01)
-
-
-def uploaded(track: str, file_name: str = "a.mp3") -> TrackUploaded:
-    key = f"incoming/{track}"
-    return TrackUploaded(
-        track_id=TrackId(track), uploaded_by=ADMIN, object_key=key, size_bytes=1, sha256=HASH, file_name=file_name
-    )
-
-
-async def said(
-    installed: Installation, service: str, stream: str, event: Event, because: Recorded[Event] | None = None
-) -> Recorded[Event]:
-    """Append an event as its service would, in the story of the one that caused it."""
-    log = installed.floors[service].log
-    cause = Cause(causation=because.id, correlation=because.correlation) if because else Cause()
-    with caused_by(cause):
-        await log.transact(stream, event.entity_id, Nothing(), lambda _: event)
-    return (await log.history(stream, event.entity_id))[-1]
-
-
-async def parked(installed: Installation, track: str) -> list[Parked]:
-    """What is parked of a track, the oldest first."""
-    found: list[Parked] = (await get(installed, "parked", service="ingest", entity=track))["items"]
-    return found
-
-
-async def park(installed: Installation, track: str) -> Parked:
-    """Have ingest park an event of a track that its listener cannot bear."""
-    installed.services.listening.broken.add(f"{track}.bad")
-    await said(installed, "catalog", "CATALOG", uploaded(track, f"{track}.bad"))
-
-    async def is_parked() -> bool:
-        return bool(await parked(installed, track))
-
-    await until(is_parked)
-    return (await parked(installed, track))[0]
 
 
 async def test_every_service_is_asked() -> None:
@@ -206,25 +150,6 @@ async def test_the_board_has_those_on_top_that_need_somebody(installed: Installa
         "failed",
         None,
     }
-
-
-async def story(installed: Installation, track: str) -> list[Recorded[Event]]:
-    """An upload: catalog takes it, ingest begins a step and completes it."""
-    first = await said(installed, "catalog", "CATALOG", uploaded(track))
-    taken = await said(installed, "ingest", "INGEST", _started(track), first)
-    began = StepStarted(track_id=TrackId(track), step="stage", attempt=1, job_id=JobId("j1"))
-    step = await said(installed, "ingest", "INGEST", began, taken)
-    over = await said(
-        installed, "ingest", "INGEST", IngestCompleted(track_id=TrackId(track), outcome="published"), step
-    )
-    return [first, taken, step, over]
-
-
-def _started(track: str) -> IngestStarted:
-    key = f"incoming/{track}"
-    return IngestStarted(
-        track_id=TrackId(track), uploaded_by=ADMIN, object_key=key, size_bytes=1, sha256=HASH, file_name="a.mp3"
-    )
 
 
 async def test_the_story_of_a_track_is_a_tree_of_causes(installed: Installation) -> None:
