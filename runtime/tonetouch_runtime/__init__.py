@@ -11,7 +11,7 @@ from tonetouch_runtime._recorded import ConflictError, Decision, Loaded, Outcome
 from tonetouch_runtime._router import Router
 from tonetouch_runtime._standing import Tables
 from tonetouch_runtime._tables import Writer
-from tonetouch_runtime._working import Task
+from tonetouch_runtime._task import Task
 from tonetouch_runtime.errors import ManifestDiffers, Misconfigured, NotNow, Refused, TonetouchError, Unavailable
 from tonetouch_runtime.settings import Settings
 

@@ -20,8 +20,7 @@ from tonetouch_contracts.vocabulary import UndecodableError
 from tonetouch_runtime._bus import Bus, stop_if_told
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._pulling import FINISHED_WITHIN_SECONDS, HANDLED_WITHIN_SECONDS, Pull, finish
-from tonetouch_runtime._reading import origin_of
-from tonetouch_runtime._recorded import Recorded, read_message
+from tonetouch_runtime._recorded import Recorded, origin_of, read_message
 from tonetouch_runtime._telemetry import Cause
 from tonetouch_runtime.errors import NotNow, Unavailable
 from tonetouch_runtime.telemetry.hops import hearing

@@ -27,7 +27,7 @@ from tonetouch_runtime._bus import Bus, wire_size
 from tonetouch_runtime._clock import Clock, stamp
 from tonetouch_runtime._inbox import Inbox
 from tonetouch_runtime._pouring import Pourer
-from tonetouch_runtime._reading import Reader, origin_of
+from tonetouch_runtime._reading import Reader
 from tonetouch_runtime._recorded import (
     AppendRefusedError,
     ConflictError,
@@ -36,6 +36,7 @@ from tonetouch_runtime._recorded import (
     Outcome,
     Recorded,
     S,
+    origin_of,
     read_message,
 )
 from tonetouch_runtime._telemetry import current_cause, new_traceparent

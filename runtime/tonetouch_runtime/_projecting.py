@@ -10,7 +10,6 @@ from tonetouch_contracts.message import Event
 from tonetouch_runtime._marking import Marks
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._recorded import Recorded
-from tonetouch_runtime._router import Keeping
 from tonetouch_runtime._tables import Database, Writer, insert_into, positions
 
 Project = Callable[..., None]
@@ -31,18 +30,6 @@ class Projection(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def streams(self) -> set[str]:
         return {stream_of(event).name for event in self.hears}
-
-
-def projection_of(entry: Keeping, tables: Sequence[Table]) -> Projection:
-    """A slice's read model, kept in these tables: the first is the model's, the others are those beside it."""
-    first, *beside = tables
-    return Projection(
-        name=str(first.name),
-        table=first,
-        hears=frozenset(entry.hears),
-        project=entry.handler,
-        beside=tuple(beside),
-    )
 
 
 class Projector:

@@ -16,7 +16,7 @@ from tonetouch_contracts.manifest import Consumer
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._pace import Pace
 from tonetouch_runtime._pausing import Gate
-from tonetouch_runtime._reading import origin_of
+from tonetouch_runtime._recorded import origin_of
 
 log = structlog.get_logger()
 

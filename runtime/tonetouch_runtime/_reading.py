@@ -12,6 +12,7 @@ from nats.js.api import ConsumerConfig, DeliverPolicy
 
 from tonetouch_runtime._bus import Bus, stop_if_told
 from tonetouch_runtime._flow import Flow
+from tonetouch_runtime._recorded import origin_of
 
 log = structlog.get_logger()
 
@@ -182,14 +183,3 @@ class _Inflow:
         taken, self.messages = self.messages[:most], self.messages[most:]
         self._room.set()
         return taken
-
-
-def origin_of(message: Msg) -> tuple[str, int]:
-    """The stream and sequence a message came from."""
-    headers = message.headers
-    if headers and (sequence := headers.get("Nats-Sequence")):
-        return headers["Nats-Stream"], int(sequence)
-    # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>..., or with two more tokens in front in the newer form.
-    tokens = message.reply.split(".")
-    shift = 2 if len(tokens) > 9 else 0
-    return tokens[2 + shift], int(tokens[5 + shift])

@@ -9,7 +9,6 @@ from tonetouch_contracts.envelope import Envelope, EnvelopeError
 from tonetouch_contracts.manifest import VOCABULARY
 from tonetouch_contracts.message import Event, Positions
 from tonetouch_contracts.vocabulary import UndecodableError, Vocabulary
-from tonetouch_runtime._reading import origin_of
 from tonetouch_runtime._telemetry import Cause
 from tonetouch_runtime.errors import TonetouchError
 from tonetouch_runtime.people import NOBODY, People
@@ -108,3 +107,14 @@ def read_message(
         correlation=envelope.correlation,
         traceparent=envelope.traceparent,
     )
+
+
+def origin_of(message: Msg) -> tuple[str, int]:
+    """The stream and sequence a message came from."""
+    headers = message.headers
+    if headers and (sequence := headers.get("Nats-Sequence")):
+        return headers["Nats-Stream"], int(sequence)
+    # $JS.ACK.<stream>.<consumer>.<delivered>.<stream seq>..., or with two more tokens in front in the newer form.
+    tokens = message.reply.split(".")
+    shift = 2 if len(tokens) > 9 else 0
+    return tokens[2 + shift], int(tokens[5 + shift])

@@ -4,12 +4,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
+from sqlalchemy import Table
 from sqlmodel import SQLModel
 
 from tonetouch_contracts.message import Command, Event
 from tonetouch_runtime._bus import Answered
+from tonetouch_runtime._projecting import Projection
 from tonetouch_runtime._recorded import Recorded
-from tonetouch_runtime._working import Task
+from tonetouch_runtime._task import Task
 
 if TYPE_CHECKING:
     from tonetouch_runtime._floor import Floor
@@ -46,6 +48,17 @@ class Keeping(msgspec.Struct, frozen=True):
     handler: KeepHandler
     beside: tuple[type[SQLModel], ...] = ()
     is_list_of_work: bool = False
+
+    def projection(self, tables: Sequence[Table]) -> Projection:
+        """This read model, kept in these tables: the first is the model's, the others are those beside it."""
+        first, *beside = tables
+        return Projection(
+            name=str(first.name),
+            table=first,
+            hears=frozenset(self.hears),
+            project=self.handler,
+            beside=tuple(beside),
+        )
 
 
 class Router:

@@ -10,8 +10,7 @@ from nats.aio.msg import Msg
 from tonetouch_contracts.operating import Step, Stepped, SteppedNoun, StepThrough
 from tonetouch_contracts.vocabulary import UndecodableError
 from tonetouch_runtime._log import Log
-from tonetouch_runtime._reading import origin_of
-from tonetouch_runtime._recorded import State
+from tonetouch_runtime._recorded import State, origin_of
 
 Nouns = Mapping[type[State], str]
 """The nouns of a service, and the stream that each is told on."""

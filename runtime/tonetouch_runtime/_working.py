@@ -6,9 +6,7 @@ worker's task comes back by itself.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractContextManager
 
-import msgspec
 import structlog
 from nats.aio.msg import Msg
 
@@ -17,7 +15,7 @@ from tonetouch_runtime._bus import Bus, stop_if_told, told_causation, told_corre
 from tonetouch_runtime._clock import stamp
 from tonetouch_runtime._hearing import delay_before
 from tonetouch_runtime._pulling import FINISHED_WITHIN_SECONDS, HANDLED_WITHIN_SECONDS, Pull, finish
-from tonetouch_runtime._telemetry import Cause, caused_by, current_cause
+from tonetouch_runtime._task import Task
 from tonetouch_runtime.errors import NotNow
 from tonetouch_runtime.telemetry.hops import working
 
@@ -25,27 +23,6 @@ log = structlog.get_logger()
 
 QUEUE_FULL = 10077
 """The server's code for a message that does not fit: there is one of its subject already, or no room at all."""
-
-
-class Task(msgspec.Struct, frozen=True, kw_only=True):
-    """One queued step of one entity. `deliveries` counts how often it was handed out, this time included.
-
-    `causation` is the message because of which it was queued, `traceparent` the trace it was queued in, at `queued_at`
-    (RFC 3339 in UTC).
-    """
-
-    step: str
-    entity_id: str
-    deliveries: int
-    correlation: str | None = None
-    causation: str | None = None
-    traceparent: str | None = None
-    queued_at: str = ""
-
-    def in_its_story(self) -> AbstractContextManager[None]:
-        """What is said inside belongs to this task, also where it is worked on together with tasks of other stories."""
-        trace = current_cause().traceparent
-        return caused_by(Cause(causation=self.causation, correlation=self.correlation, traceparent=trace))
 
 
 Work = Callable[[Sequence[Task]], Awaitable[None]]

@@ -32,7 +32,7 @@ from tests.runtime.ai.clients import connected, in_the_cloud_of
 from tests.runtime.installation import provision
 from tonetouch_contracts.envelope import Envelope
 from tonetouch_runtime import Settings
-from tonetouch_runtime._app import settle_memory
+from tonetouch_runtime._memory import settle_memory
 from tonetouch_runtime.ai import Whose
 from tonetouch_runtime.ai.composing import providers_of
 from tonetouch_runtime.ai.tasks import Chat, Message

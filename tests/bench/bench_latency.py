@@ -28,7 +28,7 @@ from tests.bench.bench_projection import job
 from tests.runtime.installation import provision
 from tonetouch_ai_ledger.app import app
 from tonetouch_runtime import Bus, Decision, Log, Settings, SystemClock, running
-from tonetouch_runtime._app import settle_memory
+from tonetouch_runtime._memory import settle_memory
 
 RATE = int(os.environ.get("TONETOUCH_BENCH_RATE", "1000"))
 SECONDS = 30

@@ -31,8 +31,8 @@ from tonetouch_ai_ledger.usage import KEY, SUMS, UsageDayRow
 from tonetouch_contracts.job import Attempt, JobRecorded, JobStarted, Quantity
 from tonetouch_contracts.ledger import ShowUsage
 from tonetouch_runtime import Bus, Decision, Log, Settings, SystemClock, running
-from tonetouch_runtime._app import settle_memory
 from tonetouch_runtime._keeping import Keeper
+from tonetouch_runtime._memory import settle_memory
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._projecting import Projection
 from tonetouch_runtime._tables import Database, positions, table_of

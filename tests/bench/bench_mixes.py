@@ -61,7 +61,7 @@ from tonetouch_recommend.vectors.edge_ids import edge_id
 from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
 from tonetouch_recommend.vectors.qdrant_shard import SEARCH
 from tonetouch_runtime import Floor, Recorded, Settings, Writer, running, stamp
-from tonetouch_runtime._app import settle_memory
+from tonetouch_runtime._memory import settle_memory
 
 Way = Callable[[int], Awaitable[None]]
 """One way of asking, in a turn."""

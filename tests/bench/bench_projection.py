@@ -31,8 +31,8 @@ from tests.runtime.installation import provision
 from tonetouch_ai_ledger.recording import AIJobRow, router
 from tonetouch_contracts.job import JobRecorded
 from tonetouch_runtime import Bus, Decision, Log, Settings, SystemClock
-from tonetouch_runtime._app import settle_memory
 from tonetouch_runtime._keeping import BATCH, Keeper
+from tonetouch_runtime._memory import settle_memory
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._projecting import Projection
 from tonetouch_runtime._tables import Database, positions, table_of

@@ -43,7 +43,7 @@ from tonetouch_recommend.vectors.collection import Payload, Point, Vector
 from tonetouch_recommend.vectors.qdrant_edge import QdrantEdgeEngine
 from tonetouch_recommend.vectors.qdrant_shard import SEARCH
 from tonetouch_runtime import Floor, Recorded, Settings, Writer, running
-from tonetouch_runtime._app import settle_memory
+from tonetouch_runtime._memory import settle_memory
 
 COMMON = ("the", "of", "love", "night", "slow", "sad", "piano", "rain", "a", "in")
 SYLLABLES = [consonant + vowel for consonant in "bdfgklmnprstvz" for vowel in "aeiou"]

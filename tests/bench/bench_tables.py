@@ -26,7 +26,7 @@ from tonetouch_ai_ledger.app import app
 from tonetouch_contracts.job import ListJobs
 from tonetouch_contracts.operating import ListRebuilds, RebuildTables, TablesRebuild
 from tonetouch_runtime import Floor, Settings, running
-from tonetouch_runtime._app import settle_memory
+from tonetouch_runtime._memory import settle_memory
 
 JOBS = int(os.environ.get("TONETOUCH_BENCH_JOBS", "1000000"))
 QUESTIONS = 500

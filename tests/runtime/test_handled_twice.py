@@ -27,7 +27,6 @@ from tonetouch_recommend.app import app as recommend
 from tonetouch_runtime import App, Recorded, Settings, SystemClock, Writer
 from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._parking import Lot
-from tonetouch_runtime._projecting import projection_of
 from tonetouch_runtime._router import Keeping
 from tonetouch_runtime._tables import Database, positions, table_of
 
@@ -176,7 +175,7 @@ def test_with_its_position_a_projection_takes_each_event_in_once(entry: Keeping,
     tables = [table_of(model) for model in (entry.model, *entry.beside)]
     settings = Settings(data=tmp_path)
     read, state = Database.open(settings, "twice", "read"), Database.open(settings, "twice", "state")
-    projection = projection_of(entry, tables)
+    projection = entry.projection(tables)
     read.create(positions, *tables)
     lot = Lot(state, SystemClock())
     keepers = [Keeper(Nowhere(), log[0].stream, [projection], read, lot) for _ in range(2)]  # type: ignore[arg-type]

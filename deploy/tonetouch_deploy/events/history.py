@@ -4,7 +4,7 @@ The events come from the log. What a noun was after each of them only its servic
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -14,54 +14,18 @@ from rich.console import Console
 from tonetouch_contracts.operating import Step, SteppedNoun, StepThrough
 from tonetouch_deploy.events._root import SEE, AsJson, events, say_json
 from tonetouch_deploy.events.history_showing import say_history, say_states
+from tonetouch_deploy.events.life import Fields, History, HistoryEvent, NounChange, NounState
 from tonetouch_deploy.events.looking import entity_history
 from tonetouch_deploy.events.moments import moment_of
 from tonetouch_deploy.events.reaching import NoAnswerError, RefusedError, asked, reach, together
 from tonetouch_deploy.events.stored import Stored
-from tonetouch_deploy.events.tailing_showing import EventView, view_of
+from tonetouch_deploy.events.tailing_showing import view_of
 from tonetouch_deploy.settings import CannotStartError
 
 SERVICES_WITH_NOUNS = ("catalog", "ingest", "agents", "ai-ledger")
 
 _STEPS = 200
 _PATIENCE_SECONDS = 10.0
-
-Fields = dict[str, Any]
-
-
-class NounChange(msgspec.Struct, frozen=True, kw_only=True):
-    """What an event did to one noun of a service: the fields that it changed, what they were and what they are."""
-
-    service: str
-    noun: str
-    was: Fields
-    changed: Fields
-    note: str = ""
-
-
-class HistoryEvent(msgspec.Struct, frozen=True, kw_only=True):
-    """An event of the entity, and what it changed."""
-
-    event: EventView
-    changes: tuple[NounChange, ...]
-
-
-class NounState(msgspec.Struct, frozen=True, kw_only=True):
-    """A noun of a service, whole, after the last event that is shown."""
-
-    service: str
-    noun: str
-    stream: str
-    state: Fields
-
-
-class History(msgspec.Struct, frozen=True, kw_only=True):
-    """The life of an entity. `notes` say what could not be learned, and from whom."""
-
-    entity: str
-    events: tuple[HistoryEvent, ...]
-    states: tuple[NounState, ...]
-    notes: tuple[str, ...]
 
 
 class Until(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,19 +1,17 @@
 """How the life of an entity looks on a terminal."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from rich.console import Console
 
+from tonetouch_deploy.events.life import History, NounChange
 from tonetouch_deploy.events.tailing_showing import cut, words_of
 from tonetouch_deploy.ledger_showing import say
 
-if TYPE_CHECKING:
-    from tonetouch_deploy.events.history import History, NounChange
 
-
-def say_history(console: Console, history: "History") -> None:
+def say_history(console: Console, history: History) -> None:
     """Each event on a line, and below it what it changed, a field to a line."""
     for lived in history.events:
         event = lived.event
@@ -31,7 +29,7 @@ def say_history(console: Console, history: "History") -> None:
     _say_notes(console, history)
 
 
-def changed_words(change: "NounChange") -> Iterator[str]:
+def changed_words(change: NounChange) -> Iterator[str]:
     """What became of each field; of one that holds others by name, of those that are not as they were."""
     if change.note:
         yield f"  {change.note}"
@@ -45,7 +43,7 @@ def changed_words(change: "NounChange") -> Iterator[str]:
             yield f".{name} = {_words(value)}"
 
 
-def say_states(console: Console, history: "History") -> None:
+def say_states(console: Console, history: History) -> None:
     """Each noun with all its fields."""
     for noun in history.states:
         say(console, f"{noun.noun} of {noun.service}, from {noun.stream}")
@@ -64,6 +62,6 @@ def _words(value: Any) -> str:
     return f"the {value['event']}" if isinstance(value, dict) and "event" in value else cut(words_of(value))
 
 
-def _say_notes(console: Console, history: "History") -> None:
+def _say_notes(console: Console, history: History) -> None:
     for note in history.notes:
         say(console, note)

@@ -22,7 +22,7 @@ from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._pausing import Pauses
 from tonetouch_runtime._pulling import Pull
-from tonetouch_runtime._reading import origin_of
+from tonetouch_runtime._recorded import origin_of
 from tonetouch_runtime.errors import Unavailable
 from tonetouch_runtime.operating.parts import Parts
 

@@ -30,8 +30,7 @@ from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._paging import decode_cursor, encode_cursor, page_size
 from tonetouch_runtime._parking import Entity, Lot
 from tonetouch_runtime._pausing import Pauses
-from tonetouch_runtime._reading import origin_of
-from tonetouch_runtime._recorded import read_message
+from tonetouch_runtime._recorded import origin_of, read_message
 from tonetouch_runtime._tables import is_passing
 from tonetouch_runtime.errors import NotNow, Refused, Unavailable
 from tonetouch_runtime.operating.parts import Parts

@@ -21,8 +21,7 @@ from tonetouch_runtime._hearing import Listener
 from tonetouch_runtime._inbox import Inbox
 from tonetouch_runtime._parking import Lot
 from tonetouch_runtime._pausing import Pauses
-from tonetouch_runtime._reading import origin_of
-from tonetouch_runtime._recorded import Recorded, read_message
+from tonetouch_runtime._recorded import Recorded, origin_of, read_message
 from tonetouch_runtime.ai.replaying import WouldBill, only_kept
 from tonetouch_runtime.errors import NotNow, Refused
 from tonetouch_runtime.operating.parts import Parts, bound

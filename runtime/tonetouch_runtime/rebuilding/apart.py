@@ -18,8 +18,9 @@ import structlog
 from tonetouch_contracts.message import Positions
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._clock import SystemClock
+from tonetouch_runtime._memory import settle_memory
 from tonetouch_runtime._parking import Lot
-from tonetouch_runtime._projecting import Projection, projection_of
+from tonetouch_runtime._projecting import Projection
 from tonetouch_runtime._router import Keeping
 from tonetouch_runtime._standing import copy_of
 from tonetouch_runtime._tables import Database, table_of
@@ -53,9 +54,7 @@ class Filling:
     def projection(self) -> Projection:
         """The tables to fill, and how."""
         models = (self.entry.model, *self.entry.beside)
-        return projection_of(
-            self.entry, [copy_of(table_of(m), name) for m, name in zip(models, self.names, strict=True)]
-        )
+        return self.entry.projection([copy_of(table_of(m), name) for m, name in zip(models, self.names, strict=True)])
 
 
 async def fill_apart(filling: Filling) -> bool:
@@ -129,8 +128,6 @@ def _end_with_the_service() -> None:
 
 def main() -> None:
     """Fill what standard input says."""
-    from tonetouch_runtime._app import settle_memory
-
     _give_way()
     (length,) = _LENGTH.unpack(sys.stdin.buffer.read(_LENGTH.size))
     # From the service that started this process, over a pipe that nobody else has.

@@ -20,7 +20,7 @@ from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._clock import Clock, stamp
 from tonetouch_runtime._keeping import Keeper
 from tonetouch_runtime._parking import Lot
-from tonetouch_runtime._projecting import Projection, projection_of
+from tonetouch_runtime._projecting import Projection
 from tonetouch_runtime._router import Keeping
 from tonetouch_runtime._standing import Tables, copy_of, let_stand
 from tonetouch_runtime._tables import Database, insert_into, positions, table_of
@@ -71,7 +71,7 @@ class Making:
         self._ground = ground
         self._into = into
         self._declared = [table_of(model) for model in (entry.model, *entry.beside)]
-        self._anew = projection_of(entry, [copy_of(table, rebuild.name_of(table.name)) for table in self._declared])
+        self._anew = entry.projection([copy_of(table, rebuild.name_of(table.name)) for table in self._declared])
         self._streams = sorted(self._anew.streams)
 
     async def run(self) -> None:

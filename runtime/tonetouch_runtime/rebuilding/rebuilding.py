@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from tonetouch_runtime._clock import stamp
-from tonetouch_runtime._projecting import Projection, projection_of
+from tonetouch_runtime._projecting import Projection
 from tonetouch_runtime._router import Keeping
 from tonetouch_runtime._standing import copy_of
 from tonetouch_runtime._tables import Database, is_passing, positions, table_of
@@ -174,4 +174,4 @@ class Rebuilding:
     def _named(self, declared: str, first: str) -> Projection:
         entry, ending = self.entries[declared], first.removeprefix(declared)
         tables = [table_of(model) for model in (entry.model, *entry.beside)]
-        return projection_of(entry, [copy_of(table, f"{table.name}{ending}") for table in tables])
+        return entry.projection([copy_of(table, f"{table.name}{ending}") for table in tables])

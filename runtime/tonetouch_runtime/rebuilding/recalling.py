@@ -10,7 +10,7 @@ import nats.js.errors
 from tonetouch_contracts.message import Positions
 from tonetouch_runtime._bus import Bus
 from tonetouch_runtime._clock import moment, stamp
-from tonetouch_runtime._reading import origin_of
+from tonetouch_runtime._recorded import origin_of
 from tonetouch_runtime.errors import Refused, Unavailable
 
 _SECONDS = 5.0

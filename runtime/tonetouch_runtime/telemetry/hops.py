@@ -35,7 +35,7 @@ from tonetouch_runtime.telemetry.spans import MOST_LINKS, Kind, Span, Value, is_
 if TYPE_CHECKING:
     from tonetouch_contracts.message import Event
     from tonetouch_runtime._recorded import Decision, Recorded
-    from tonetouch_runtime._working import Task
+    from tonetouch_runtime._task import Task
 
 DONE = "done"
 

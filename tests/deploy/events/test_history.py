@@ -17,8 +17,9 @@ from tonetouch_contracts.identity import PlaylistId, TrackId, UserId
 from tonetouch_contracts.message import Positions
 from tonetouch_contracts.operating import Stepped, StepThrough
 from tonetouch_contracts.playlist import PlaylistCreated, PlaylistTracksAdded
-from tonetouch_deploy.events.history import SERVICES_WITH_NOUNS, NounChange
+from tonetouch_deploy.events.history import SERVICES_WITH_NOUNS
 from tonetouch_deploy.events.history_showing import changed_words
+from tonetouch_deploy.events.life import NounChange
 from tonetouch_ingest.app import app as ingest
 from tonetouch_runtime import App, Bus, Decision, Log, SystemClock
 from tonetouch_runtime._answering import answer_on

@@ -22,7 +22,8 @@ from tonetouch_gateway.listing import ID_PATTERN
 from tonetouch_gateway.operations.surveying import first_since, state_of
 from tonetouch_gateway.problems import documented
 from tonetouch_runtime import Floor, Refused, Unavailable, stamp
-from tonetouch_runtime._reading import Reader, origin_of
+from tonetouch_runtime._reading import Reader
+from tonetouch_runtime._recorded import origin_of
 
 router = APIRouter(tags=["operating"])
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from tonetouch_contracts.manifest import LEASES, QUEUES, STREAMS
 from tonetouch_gateway.asking import OnFloor
 from tonetouch_runtime import Bus, Floor, Unavailable, stamp
-from tonetouch_runtime._reading import origin_of
+from tonetouch_runtime._recorded import origin_of
 
 router = APIRouter(tags=["operating"])
 
