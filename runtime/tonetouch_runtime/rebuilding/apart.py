@@ -112,10 +112,11 @@ def _give_way() -> None:
     """Let everybody else go first.
 
     Niceness shares a core more thriftily and still has who wakes up wait for milliseconds; an idle task stands aside at
-    once. On a machine that has no idle moment it would never come to its end: there it stays nice.
+    once. On a machine that has no idle moment it would never come to its end: there it stays nice, and so where the
+    system knows no idle tasks.
     """
     os.nice(_NICER_BY)
-    if os.getloadavg()[0] < (os.cpu_count() or 1):
+    if hasattr(os, "SCHED_IDLE") and os.getloadavg()[0] < (os.cpu_count() or 1):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
