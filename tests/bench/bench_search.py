@@ -3,7 +3,8 @@
     TONETOUCH_BENCH_VECTORS=20000 pytest -m bench tests/bench/bench_search.py -s
 
 As many passages of lyrics lie beside the descriptions, and the names that people type. The floor is one bare query for
-fifty, of the descriptions only, though a search asks both; what one of each takes stands beside it. Measured are the
+fifty, of the descriptions only, though a search asks both. Only what is looked up by its letters as well, names and
+lines in their tables, is held against one bare query of each. Measured are the
 handlers with their tables, index, ranking and page, without the hop over the bus, and what it takes to embed the
 question beside them.
 """
@@ -229,7 +230,7 @@ def _misspelt(title: str) -> str:
 @pytest.mark.bench
 @pytest.mark.timeout(1800)
 async def test_search_and_similar_cost_at_most_three_bare_queries(settings: Settings, tmp_path: Path) -> None:
-    """At the median, inside the service and without embedding the question."""
+    """At the median, and five at the 99th of a hundred, inside the service and without embedding the question."""
     count = int(os.environ.get("TONETOUCH_BENCH_VECTORS", "100000"))
     await provision(settings)
     print()
@@ -241,9 +242,15 @@ async def test_search_and_similar_cost_at_most_three_bare_queries(settings: Sett
     floor_ms = timings[0].quantile_ms(0.5)
     for timing in timings:
         print(f"{timing}   p50 is {timing.quantile_ms(0.5) / floor_ms:5.2f} of the floor")
-    bare, bare_here, _, search, search_here, similar, *_ = timings
-    for asked, least in ((search, bare), (similar, bare), (search_here, bare_here)):
-        assert asked.quantile_ms(0.5) <= 3 * least.quantile_ms(0.5), asked
+    bare, bare_here, of_each, search, search_here, similar, *lettered, _ = timings
+    for asked, least in (
+        (search, bare),
+        (similar, bare),
+        (search_here, bare_here),
+        *((one, of_each) for one in lettered),
+    ):
+        assert asked.ratio(least, 0.5) <= 3, asked
+        assert asked.ratio(least, 0.99) <= 5, asked
 
 
 async def _bare(settings: Settings, name: str, folder: Path) -> EdgeShard:

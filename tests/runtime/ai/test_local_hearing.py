@@ -1,11 +1,13 @@
 """What is said is written down, with the errors we own up to."""
 
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tests.runtime.ai.sounds import tone, wav_file
+from tests.sounds import encode
 from tonetouch_runtime.ai.local import AudioRefused
 from tonetouch_runtime.ai.local.hearing import LONGEST_PART, RATE, hear, in_parts, recorded
 from tonetouch_runtime.ai.local.hearing_rate import SENTENCES, heard, word_errors
@@ -60,8 +62,7 @@ def test_silence_says_nothing() -> None:
 
 
 def test_plain_samples_and_other_types_are_read_too() -> None:
-    """16 bits in either order of bytes; MP3 where PyAV is installed, at nearly the same samples."""
-    pytest.importorskip("av")
+    """16 bits in either order of bytes; MP3 at nearly the same samples."""
     spoken = speak("Hello world.")
     swapped = np.frombuffer(spoken.pcm, "<i2").astype(">i2").tobytes()
     expected = recorded(as_wav(spoken), "application/octet-stream").samples
@@ -71,6 +72,25 @@ def test_plain_samples_and_other_types_are_read_too() -> None:
     assert packed.rate == RATE
     assert packed.seconds == pytest.approx(len(expected) / spoken.rate, abs=0.2)
     assert np.std(packed.samples) == pytest.approx(np.std(expected), rel=0.2)
+
+
+@pytest.mark.parametrize("suffix", [".ogg", ".opus", ".webm", ".m4a", ".flac", ".mp3", ".aiff"])
+def test_what_browsers_and_telephones_record_is_read(suffix: str, tmp_path: Path) -> None:
+    """By what is in it, whatever it is called."""
+    samples = 0.3 * np.sin(2 * np.pi * 300 * np.arange(2 * RATE) / RATE)
+    codec = "libopus" if suffix == ".webm" else None
+    file = encode(samples.astype(np.float32), tmp_path / f"question{suffix}", codec=codec, rate=RATE)
+    sound = recorded(file.read_bytes(), "application/octet-stream")
+    assert sound.seconds == pytest.approx(2.0, abs=0.1)
+    assert np.std(sound.samples) == pytest.approx(np.std(samples), rel=0.2)
+
+
+def test_a_list_of_files_is_no_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever asks would hear what lies on the server's disk."""
+    (tmp_path / "of-somebody-else.wav").write_bytes(as_wav(speak("Hello world.")))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(AudioRefused):
+        recorded(b"ffconcat version 1.0\nfile of-somebody-else.wav\n", "audio/mpeg")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,8 @@ What nobody can have said anything in (silence, a tone, a hiss) is known from th
 the model's words are taken as they are, and an empty transcript is an answer, not an error.
 """
 
+import asyncio
+from importlib.util import find_spec
 from typing import Final
 
 from tonetouch_contracts.finding import Heard, Results, SearchByVoice, SearchTracks
@@ -11,6 +13,9 @@ from tonetouch_recommend.search.searching import MOST_CHARACTERS, search_tracks
 from tonetouch_recommend.search.utterance import MOST_SECONDS, WordlessError, check_spoken, too_long
 from tonetouch_runtime import Floor, ObjectMissing, ObjectTooLarge, Refused, Router
 from tonetouch_runtime.ai import AIInputRefused, Whose
+from tonetouch_runtime.ai.local.errors import AudioRefused, EngineFailed
+from tonetouch_runtime.ai.local.hearing import recorded
+from tonetouch_runtime.ai.local.sound import Sound
 from tonetouch_runtime.ai.tasks import Transcription, TranscriptionResult
 
 router = Router()
@@ -26,8 +31,10 @@ _SAY_AGAIN: Final = "Say it again, close to the microphone, or type it."
 async def search_by_voice(command: SearchByVoice, floor: Floor) -> Heard:
     """The words and what they find. Raises Refused for what is no recording, too long or too large."""
     audio = await _recording(command.object_key, floor)
+    sound = await asyncio.to_thread(_sound, audio, command.media_type)
     try:
-        check_spoken(audio)
+        if sound is not None:
+            check_spoken(sound)
     except WordlessError as error:
         return Heard(transcript="", results=_nothing(str(error)), seconds=error.seconds)
     heard = await _transcribed(audio, command, floor)
@@ -58,6 +65,22 @@ async def _recording(key: str, floor: Floor) -> bytes:
         raise Refused("too_large", f"A spoken search has at most {MOST_BYTES >> 20} MiB.", "Say it shorter.") from None
     except ObjectMissing:
         raise Refused("not_found", "The recording is not there (any more).", "Send it again.") from None
+
+
+def _sound(audio: bytes, media_type: str) -> Sound | None:
+    """The recording as it sounds; None for a packed one where nothing here can open it, and the model may.
+
+    Raises Refused for what is none.
+    """
+    if not audio:
+        raise Refused("invalid", "The recording has no bytes.", "Record something.")
+    is_plain = audio[:4] == b"RIFF" and audio[8:12] == b"WAVE"
+    if not is_plain and find_spec("av") is None:
+        return None
+    try:
+        return recorded(audio, media_type)
+    except (AudioRefused, EngineFailed) as error:
+        raise Refused("unsupported", str(error), "Send WAV, Ogg, WebM, MP3 or M4A.") from None
 
 
 async def _transcribed(audio: bytes, command: SearchByVoice, floor: Floor) -> TranscriptionResult:

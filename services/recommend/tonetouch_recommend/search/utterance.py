@@ -6,8 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tonetouch_runtime import Refused
-from tonetouch_runtime.ai.local.errors import AudioRefused
-from tonetouch_runtime.ai.local.sound import Sound, read_wav
+from tonetouch_runtime.ai.local.sound import Sound
 
 MOST_SECONDS: Final = 30.0
 _FRAME_SECONDS: Final = 0.02
@@ -25,19 +24,8 @@ class WordlessError(Exception):
         self.seconds = seconds
 
 
-def check_spoken(audio: bytes) -> None:
-    """Raise Refused for a recording that is too long or broken, WordlessError for one that says nothing.
-
-    Only WAV is looked into; what is packed is the model's to open.
-    """
-    if not audio:
-        raise Refused("invalid", "The recording has no bytes.", "Record something.")
-    if audio[:4] != b"RIFF" or audio[8:12] != b"WAVE":
-        return
-    try:
-        sound = read_wav(audio)
-    except AudioRefused as error:
-        raise Refused("unsupported", str(error), "Send WAV, Ogg, WebM, MP3 or M4A.") from None
+def check_spoken(sound: Sound) -> None:
+    """Raise Refused for a recording that is too long, WordlessError for one that says nothing."""
     if sound.seconds > MOST_SECONDS:
         raise too_long(sound.seconds)
     if reason := _why_wordless(sound):

@@ -8,10 +8,12 @@ import sys
 
 import av
 
+# A playlist or a list of files is no recording: FFmpeg would open what it names.
+bounds = {"format_whitelist": "aac,aiff,amr,caf,flac,matroska,mov,mp3,ogg,w64,wav", "protocol_whitelist": "none"}
 most_bytes = 2 * 16000 * int(sys.argv[1])
 unpacked = bytearray()
 try:
-    with av.open(io.BytesIO(sys.stdin.buffer.read()), "r", metadata_errors="ignore") as recording:
+    with av.open(io.BytesIO(sys.stdin.buffer.read()), "r", metadata_errors="ignore", options=bounds) as recording:
         resampler = av.AudioResampler(format="s16", layout="mono", rate=16000)
         for frame in recording.decode(audio=0):
             for part in resampler.resample(frame):
