@@ -7,12 +7,13 @@ import msgspec
 import pytest
 
 from tests.recommend.lists.library import ask, hears, names, tells, track
-from tests.recommend.saying import track_id
+from tests.recommend.saying import played, say, track_id
 from tonetouch_contracts.finding import (
     Filters,
     FindPath,
     FindSimilar,
     MakeBecause,
+    MakeForYou,
     MakeMoodMix,
     MakeNewForYou,
     MixAlchemy,
@@ -24,7 +25,7 @@ from tonetouch_contracts.message import Command
 from tonetouch_contracts.serving import ListServed, ListServedLists, ReplayServedList, Seed, ShowServedList
 from tonetouch_recommend.indexes.indexing import Indexes
 from tonetouch_recommend.lists.serving import recording, replay
-from tonetouch_runtime import Floor, Refused
+from tonetouch_runtime import Floor, Refused, stamp
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 
@@ -52,6 +53,24 @@ async def test_a_list_made_again_is_the_same(library: Floor, command: Any, chang
     replayed = (await library.ask(ReplayServedList(user_id=UserId(user), list_id=given.list_id))).value
     assert replayed.differs is None
     assert list(replayed.tracks) == [one.track_id for one in given.tracks] != []
+
+
+async def test_made_for_you_is_made_again_from_the_taste_of_then(library: Floor) -> None:
+    """Each of its mixes, though the listener has turned to something else since, in ears and in words."""
+    user = UserId("turned")
+    await hears(library, user, "quiet rain", "quiet snow", "loud rain", "loud snow")
+    await tells(library, user, track("quiet snow"), "like")
+    asked = MakeForYou(user_id=user, region="GB", explicit_allowed=True, limit=4)
+    given = (await library.ask(asked)).value.items
+    now = stamp(library.clock.now())
+    await library.seen(await say(library.log, *(played(user, "loud wind", 10 + number, at=now) for number in range(6))))
+    await tells(library, user, track("loud rain"), "save")
+    assert [mix.tracks for mix in (await library.ask(asked)).value.items] != [mix.tracks for mix in given]
+    for mix in given:
+        assert mix.list_id is not None
+        replayed = (await library.ask(ReplayServedList(user_id=user, list_id=mix.list_id))).value
+        assert (replayed.differs, list(replayed.tracks)) == (None, [one.track_id for one in mix.tracks])
+        assert replayed.tracks
 
 
 async def test_the_next_page_of_a_radio_is_made_again_too(library: Floor) -> None:

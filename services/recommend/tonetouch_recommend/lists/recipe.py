@@ -22,7 +22,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """What a list is made from. `weights` are the numbers of the way it is made, by name.
 
     `excluded` are tracks that stay out, `without_artists` artists; `before` are the tracks of the earlier pages of a
-    list that goes on, in their order.
+    list that goes on, in their order. `as_of` is the moment whose taste counts; null: that of now.
     """
 
     surface: str
@@ -36,6 +36,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     excluded: tuple[str, ...] = ()
     without_artists: tuple[str, ...] = ()
     before: tuple[str, ...] = ()
+    as_of: str | None = None
 
     @property
     def where(self) -> tuple[Term, ...]:

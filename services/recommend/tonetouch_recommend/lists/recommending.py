@@ -41,7 +41,7 @@ from tonetouch_recommend.lists.recipe import Made, Recipe
 from tonetouch_recommend.lists.serving import makes, served
 from tonetouch_recommend.taste.interests import Interest, Tastes, on_day
 from tonetouch_recommend.taste.signalling import KeptOut, kept_out, left_out
-from tonetouch_recommend.taste.tasting import taste_of
+from tonetouch_recommend.taste.tasting import taste_of, taste_until
 from tonetouch_recommend.vectors.collection import LARGEST_LIMIT, Hit, Vector
 from tonetouch_runtime import Floor, Router, page_size
 
@@ -129,7 +129,7 @@ async def making_mixes_ahead(floor: Floor) -> AsyncIterator[Ahead]:
 
 @makes(BLENDED)
 async def make_blended(recipe: Recipe, floor: Floor) -> Made:
-    """The mix of everything, from the listener's taste as it is now."""
+    """The mix of everything, from the listener's taste."""
     kept = await kept_out(recipe.user_id, floor)
     around = await _around(recipe, kept, floor)
     if around is None:
@@ -148,9 +148,7 @@ async def make_of_one(recipe: Recipe, floor: Floor) -> Made:
 
 async def _around(recipe: Recipe, kept: KeptOut, floor: Floor) -> Around | None:
     """What was not played lately, nearest first; and where that is no handful what was, longest ago first."""
-    indexes = floor.get(Indexes)
-    tastes = await taste_of(recipe.user_id, indexes.collections.taste, indexes.engine)
-    tastes = on_day(tastes, recipe.weights.get("day", 0.0))
+    tastes = on_day(await _tastes(recipe, floor), recipe.weights.get("day", 0.0))
     if not tastes.interests:
         return None
     depth = DEPTH if len(tastes.interests) > 1 else DEPTH_ALONE
@@ -165,6 +163,13 @@ async def _around(recipe: Recipe, kept: KeptOut, floor: Floor) -> Around | None:
     near = {one.track_id: one for hits in again for one in _by_artist(hits, songs)}
     known = [near[track] for track in recipe.excluded if track in near]
     return Around(tastes=tastes, found=[_by_artist(hits, songs) for hits in found], known=known, songs=songs)
+
+
+async def _tastes(recipe: Recipe, floor: Floor) -> Tastes:
+    indexes = floor.get(Indexes)
+    if recipe.as_of is not None:
+        return await taste_until(recipe.user_id, recipe.as_of, indexes.collections, floor)
+    return await taste_of(recipe.user_id, indexes.collections.taste, indexes.engine)
 
 
 async def _near(interest: Interest, recipe: Recipe, out: Set[str], most: int, floor: Floor) -> list[Hit]:

@@ -241,6 +241,7 @@ async def _recipe(event: ListServed, floor: Floor) -> Recipe:
         excluded=_named("track", event.excluded),
         without_artists=_named("artist", event.excluded),
         before=tuple(before),
+        as_of=event.at,
     )
 
 

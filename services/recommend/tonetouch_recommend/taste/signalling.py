@@ -97,9 +97,12 @@ async def signals_of(user_id: str, floor: Floor) -> list[Signal]:
     return await floor.read.read(lambda connection: signals_by(user_id, floor, connection))
 
 
-def signals_by(user_id: str, floor: Floor, connection: Connection) -> list[Signal]:
-    """`signals_of`, on a connection that is there already."""
-    return latest([*_plays(user_id, floor, connection), *_words(user_id, floor, connection)])
+def signals_by(user_id: str, floor: Floor, connection: Connection, until: str | None = None) -> list[Signal]:
+    """`signals_of`, on a connection that is there already; `until` a moment, if not all.
+
+    Of what was said of a track the last word alone is known: one that was changed since is in no earlier moment.
+    """
+    return latest([*_plays(user_id, floor, connection, until), *_words(user_id, floor, connection, until)])
 
 
 async def kept_out(user_id: str, floor: Floor) -> KeptOut:
@@ -160,21 +163,25 @@ def _told_of(table: Table, track_ids: Sequence[str] | None) -> Select[tuple[str]
     return query if track_ids is None else query.where(table.c.track_id.in_(track_ids))
 
 
-def _plays(user_id: str, floor: Floor, connection: Connection) -> list[Play]:
+def _plays(user_id: str, floor: Floor, connection: Connection, until: str | None) -> list[Play]:
     heard = floor.tables.live(HeardRow)
     newest = select(heard).where(heard.c.user_id == user_id).order_by(heard.c.at.desc(), heard.c.play_id.desc())
+    if until is not None:
+        newest = newest.where(heard.c.at <= until)
     names = ("play_id", "track_id", "heard_seconds", "share", "at")
     rows = connection.execute(newest.limit(MOST_SIGNALS)).mappings()
     return [Play(**{name: row[name] for name in names}) for row in rows]
 
 
-def _words(user_id: str, floor: Floor, connection: Connection) -> list[Word]:
+def _words(user_id: str, floor: Floor, connection: Connection, until: str | None) -> list[Word]:
     feedback, added = floor.tables.live(FeedbackRow), floor.tables.live(PlaylistTrackRow)
     told = select(feedback.c.track_id, feedback.c.said, feedback.c.at).where(feedback.c.user_id == user_id)
     told = told.where(feedback.c.said.is_not(None), feedback.c.track_id.is_not(None))
     # In several playlists a track was put there once, and lately.
     put = select(added.c.track_id, literal("added").label("said"), func.max(added.c.added_at).label("at"))
     put = put.where(added.c.user_id == user_id, added.c.added.is_not(None)).group_by(added.c.track_id)
+    if until is not None:
+        told, put = told.where(feedback.c.at <= until), put.where(added.c.added_at <= until)
     words = union_all(told, put).subquery()
     newest = select(words).order_by(words.c.at.desc(), words.c.track_id.desc(), words.c.said.desc())
     return [

@@ -39,8 +39,10 @@ async def pointing_users(ids: Sequence[str], collections: Collections, floor: Fl
     return [Change(collections.taste, possible, points, refused)]
 
 
-def _made(user_id: str, tracks: Collection, floor: Floor, connection: Connection) -> tuple[Tastes, int]:
-    signals = signals_by(user_id, floor, connection)
+def _made(
+    user_id: str, tracks: Collection, floor: Floor, connection: Connection, until: str | None = None
+) -> tuple[Tastes, int]:
+    signals = signals_by(user_id, floor, connection, until)
     vectors = vectors_by({signal.track_id for signal in signals}, tracks, floor, connection)
     return tastes(signals, vectors), len(signals)
 
@@ -61,6 +63,15 @@ def taste_points(user_id: str, made: Tastes, signals: int) -> list[Point]:
 async def taste_of(user_id: str, taste: Collection, engine: VectorEngine) -> Tastes:
     """A listener's tastes, as the index has them."""
     return read_points(await engine.get(taste, points_of(user_id))) if is_id(user_id) else Tastes()
+
+
+async def taste_until(user_id: str, moment: str, collections: Collections, floor: Floor) -> Tastes:
+    """A listener's tastes of what they had heard and said by a moment (RFC 3339, UTC), on the vectors of now."""
+    if not is_id(user_id):
+        return Tastes()
+    work = functools.partial(_made, user_id, collections.tracks, floor, until=moment)
+    made, signals = await floor.read.read(work)
+    return read_points([collections.taste.admit(point) for point in taste_points(user_id, made, signals)])
 
 
 def read_points(points: Iterable[Point]) -> Tastes:
