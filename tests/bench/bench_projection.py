@@ -38,7 +38,7 @@ from tonetouch_runtime._projecting import Projection
 from tonetouch_runtime._tables import Database, positions, table_of
 
 JOBS = int(os.environ.get("TONETOUCH_BENCH_JOBS", "50000"))
-ROUNDS = int(os.environ.get("TONETOUCH_BENCH_ROUNDS", "5"))
+ROUNDS = int(os.environ.get("TONETOUCH_BENCH_ROUNDS", "9"))
 TABLE = table_of(AIJobRow)
 
 LIVING_RATIO, REBUILDING_RATIO, EVENTS_PER_SECOND = 0.7, 0.8, 10_000.0

@@ -23,6 +23,7 @@ from tonetouch_contracts.message import Health, ShowHealth
 from tonetouch_contracts.track import TrackRejected
 from tonetouch_runtime import Bus, Decision, Log, Settings, SystemClock
 from tonetouch_runtime._answering import answer_on
+from tonetouch_runtime._memory import settle_memory
 from tonetouch_runtime._telemetry import Cause
 from tonetouch_runtime.telemetry.counting import Counts
 from tonetouch_runtime.telemetry.exporting import Exporter
@@ -134,6 +135,7 @@ async def test_appending_and_answering_cost_little_more_with_telemetry(settings:
 
     answer_on(bus, "bench", ShowHealth, answer, seen)
     await bus.broker.start()
+    settle_memory()  # as a service's process does once it has started
 
     async def ask() -> None:
         await bus.ask(ShowHealth(), service="bench")

@@ -78,9 +78,9 @@ _SCHEMA_TYPES: dict[FieldType, PayloadSchemaType] = {
 }
 
 
-# Candidates the walk keeps for each point that is asked for: twice as many, of which Qdrant compares so many again in
-# full; under a filter four times, and more among more points, by the square root of their number. Of clustered vectors
-# the fifty nearest are found so (share; without a filter, in a region and nothing explicit):
+# Candidates the walk keeps: twice as many as are asked for, of which Qdrant compares so many again in full; more under
+# a filter, and more among more points, by the square root of their number. Of clustered vectors the fifty nearest are
+# found so (share; without a filter, in a region and nothing explicit):
 #
 #     candidates             100           150           200           300
 #     among 100,000    .999   .972   1.00   .982   1.00   .986   1.00   .992
@@ -89,7 +89,8 @@ _SCHEMA_TYPES: dict[FieldType, PayloadSchemaType] = {
 # And of 21, as a page of a search asks for, 1.00 and .990 with 64: never fewer.
 FEWEST_CANDIDATES = 64
 CANDIDATES = 2.0
-CANDIDATES_FILTERED = 4.0
+CANDIDATES_FILTERED = (21, 50, 100), (64, 200, 240)
+"""How many points are asked for, and how many candidates are kept for these under a filter."""
 GROWING_FROM = 100_000
 _NOTHING: Mapping[str, Any] = {}
 
@@ -223,14 +224,15 @@ class QdrantShard:
         return [one or known[edge] for edge, one in zip(found, own, strict=True)]
 
 
+@functools.lru_cache(maxsize=1024)
 def candidates(limit: int, growth: float, *, filtered: bool) -> int:
     """How many candidates the walk keeps; `growth` is 1 for a graph of 100,000 points, 2 for one of 400,000.
 
     >>> candidates(50, 1.0, filtered=False), candidates(50, 1.0, filtered=True), candidates(50, 3.16, filtered=True)
     (100, 200, 316)
     """
-    each = max(CANDIDATES_FILTERED if filtered else CANDIDATES, CANDIDATES * growth)
-    return max(FEWEST_CANDIDATES, round(each * limit))
+    narrowed = float(np.interp(limit, *CANDIDATES_FILTERED)) if filtered else 0.0
+    return max(FEWEST_CANDIDATES, round(max(narrowed, CANDIDATES * limit, CANDIDATES * growth * limit)))
 
 
 @functools.lru_cache(maxsize=1024)
