@@ -91,8 +91,8 @@ _SCHEMA_TYPES: dict[FieldType, PayloadSchemaType] = {
 FEWEST_CANDIDATES = 64
 CANDIDATES = 2.0
 CANDIDATES_FILTERED = (21, 50), (64, 200)
-"""How many points are asked for, and how many candidates are kept for these under a filter. For a hundred as many as for
-fifty: who asks for a hundred (mixes, around each of several interests) takes some of them."""
+"""How many points are asked for, and how many candidates are kept for these under a filter. For a hundred as many as
+for fifty: who asks for a hundred (mixes, around each of several interests) takes some of them."""
 GROWING_FROM = 100_000
 _NOTHING: Mapping[str, Any] = {}
 
