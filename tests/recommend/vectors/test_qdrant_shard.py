@@ -13,7 +13,7 @@ from tonetouch_recommend.vectors.qdrant_shard import FEWEST_CANDIDATES, candidat
         (21, 1.0, True, FEWEST_CANDIDATES),
         (50, 0.1, False, 100),
         (50, 1.0, False, 100),
-        (50, 1.0, True, 200),
+        (50, 1.0, True, 160),
         (100, 1.0, True, 200),
         (200, 1.0, True, 400),
     ],

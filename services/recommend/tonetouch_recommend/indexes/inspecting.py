@@ -4,6 +4,7 @@ Answers `ListIndexes`, `RebuildIndexes` and `CancelRebuild`.
 """
 
 import asyncio
+import contextlib
 import os
 import re
 from collections.abc import Mapping
@@ -133,11 +134,11 @@ async def _disk_bytes(each: Collection, engine: object) -> int | None:
 def _bytes_below(folder: Path) -> int:
     """What is taken of the disk: files with holes count for what is written in them."""
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_blocks * _BLOCK_BYTES
-        except FileNotFoundError:  # a copy was replaced meanwhile
-            continue
+    # A copy that is replaced meanwhile may go at any moment: the walk passes over folders that are gone.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += Path(place, name).stat().st_blocks * _BLOCK_BYTES
     return total
 
 

@@ -90,9 +90,8 @@ _SCHEMA_TYPES: dict[FieldType, PayloadSchemaType] = {
 # finds all with twice as many.
 FEWEST_CANDIDATES = 64
 CANDIDATES = 2.0
-CANDIDATES_FILTERED = (21, 50), (64, 200)
-"""How many points are asked for, and how many candidates are kept for these under a filter. For a hundred as many as
-for fifty: who asks for a hundred (mixes, around each of several interests) takes some of them."""
+CANDIDATES_FILTERED = (25, 50), (64, 160)
+"""How many points are asked for, and how many candidates are kept for these under a filter; of more twice as many."""
 GROWING_FROM = 100_000
 _NOTHING: Mapping[str, Any] = {}
 
@@ -231,7 +230,7 @@ def candidates(limit: int, growth: float, *, filtered: bool) -> int:
     """How many candidates the walk keeps; `growth` is 1 for a graph of 100,000 points, 2 for one of 400,000.
 
     >>> candidates(50, 1.0, filtered=False), candidates(50, 1.0, filtered=True), candidates(50, 3.16, filtered=True)
-    (100, 200, 316)
+    (100, 160, 316)
     """
     narrowed = float(np.interp(limit, *CANDIDATES_FILTERED)) if filtered else 0.0
     return max(FEWEST_CANDIDATES, round(max(narrowed, CANDIDATES * limit, CANDIDATES * growth * limit)))
