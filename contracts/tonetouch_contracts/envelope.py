@@ -6,6 +6,7 @@ servers mangle anything else.
 
 import re
 from collections.abc import Mapping
+from operator import itemgetter
 from urllib.parse import unquote_to_bytes
 
 import msgspec
@@ -29,9 +30,7 @@ _TO_ENCODE = re.compile(r"[^\x21-\x7e]|[\"%]")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
-_COMPLETE = frozenset({"ce-id", "ce-causationid", "ce-correlationid", "traceparent"})
-_NEEDED = ("ce-id", "ce-type", "ce-source", "ce-subject", "ce-time")
-_OPTIONAL = ("ce-causationid", "ce-correlationid", "traceparent")
+_needed = itemgetter("ce-specversion", "ce-id", "ce-type", "ce-source", "ce-subject", "ce-time")
 
 
 class EnvelopeError(ValueError):
@@ -75,23 +74,17 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     def from_headers(cls, headers: Mapping[str, str] | None) -> "Envelope":
         """Read the headers of a message, whatever the case of their names. Raises EnvelopeError."""
         found = headers or {}
-        if not (found.keys() >= _COMPLETE or found.keys() <= AS_WRITTEN):
+        if not found.keys() <= AS_WRITTEN:
             # Some client wrote them its own way. Nearly all messages are spared the copy.
             found = {name.lower(): value for name, value in found.items()}
         try:
-            if found["ce-specversion"] != SPEC_VERSION:
-                raise EnvelopeError(f"CloudEvents {found['ce-specversion']} is not {SPEC_VERSION}")
-            needed = [found[name] for name in _NEEDED]
+            version, identity, wire_name, source, subject, moment = _needed(found)
         except KeyError as missing:
             raise EnvelopeError(f"the header {missing.args[0]} is missing") from None
-        optional = [found.get(name) for name in _OPTIONAL]
-        # Ids, names and times need no escapes, so nearly all values are what they seem.
-        if "%" in "".join([*needed, *filter(None, optional)]):
-            needed = [decode_value(value) for value in needed]
-            optional = [value and decode_value(value) for value in optional]
-        identity, wire_name, source, subject, moment = needed
-        causation, correlation, traceparent = optional
-        return cls(
+        if version != SPEC_VERSION:
+            raise EnvelopeError(f"CloudEvents {version} is not {SPEC_VERSION}")
+        causation, correlation = found.get("ce-causationid"), found.get("ce-correlationid")
+        envelope = cls(
             id=identity,
             type=wire_name,
             source=source,
@@ -99,8 +92,16 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
             time=moment,
             causation=causation,
             correlation=correlation,
-            traceparent=traceparent,
+            traceparent=found.get("traceparent"),
         )
+        # Ids, names and times need no escapes, so nearly all values are what they seem.
+        if "%" in f"{identity}{wire_name}{source}{subject}{moment}{causation}{correlation}{envelope.traceparent}":
+            return envelope._decoded()
+        return envelope
+
+    def _decoded(self) -> "Envelope":
+        values = msgspec.structs.asdict(self).items()
+        return Envelope(**{name: value and decode_value(value) for name, value in values})
 
 
 def encode_value(value: str) -> str:

@@ -93,7 +93,8 @@ class Projector:
         and then sees how far we came. So a position never goes back, and no event is applied twice.
         """
         mine = (positions.c.stream == self.stream) & positions.c.table_name.in_(names)
-        connection.execute(update(positions).where(mine).values(position=positions.c.position))
-        found = connection.execute(select(positions.c.table_name, positions.c.position).where(mine)).all()
+        # SQLite has no locks of rows: there the transaction itself began as one that writes.
+        found = connection.execute(select(positions.c.table_name, positions.c.position).where(mine).with_for_update())
+        reached = {row.table_name: row.position for row in found}
         connection.execute(update(positions).where(mine & (positions.c.position < last)).values(position=last))
-        return {row.table_name: row.position for row in found}
+        return reached

@@ -55,6 +55,12 @@ Binding = tuple[Callable[[Any], Any] | None, ...]
 MOST_VARIABLES = 32_000
 """Variables in one statement of SQLite; builds since 3.32 (2020) take 32,766."""
 
+_PRAGMAS = (
+    *("journal_mode=wal", "synchronous=normal", "foreign_keys=on", "cache_size=-65536"),
+    # In 16 MiB of log the pages of the indexes are written many times, and moved to the file once.
+    "wal_autocheckpoint=4000",
+)
+
 TOGETHER = (1000, 500, 100, 10, 1)
 """Rows in one statement of SQLite, as many as there are and fit: the first is a whole batch of a projection."""
 
@@ -180,7 +186,7 @@ def _sqlite_engine(path: Path) -> Engine:
         # The driver's own transactions begin late and break savepoints: we begin ourselves, at once.
         connection.isolation_level = None
         cursor = connection.cursor()
-        for pragma in ("journal_mode=wal", "synchronous=normal", "foreign_keys=on", "cache_size=-65536"):
+        for pragma in _PRAGMAS:
             cursor.execute(f"pragma {pragma}")
         cursor.close()
 
@@ -267,8 +273,16 @@ class Writer:
         if self._connection.dialect.name != "sqlite":
             rows = list(map(attrgetter(*write.names), events))
             return [tuple(row) for row in self._connection.execute(*self._at_once(write, rows))]
-        prepared = _prepared(write)
-        executions = prepared.executions(list(map(attrgetter(*prepared.order), events)))
+        plain = _prepared(write._replace(returns_keys=False))
+        rows = list(map(attrgetter(*plain.order), events))
+        # The driver hands over to other threads at every row it is asked for, so nobody asks where all are written.
+        before = self._connection.begin_nested()
+        if self._run(plain.executions(rows)) == len(rows):
+            before.commit()
+            return list(map(attrgetter(*self._keys), events))
+        # Not where it raised: on a full disk SQLite has ended the whole transaction, and would say only that.
+        before.rollback()
+        executions = _prepared(write).executions(rows)
         results = (self._connection.exec_driver_sql(sql, one) for sql, many in executions for one in many)
         return [tuple(row) for result in results for row in result]
 

@@ -1,11 +1,13 @@
 """What a projection writes with, on SQLite and on PostgreSQL; and tables that stand beside another."""
 
+import resource
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 import pytest
 from sqlalchemy import BigInteger, Column, MetaData, String, Table, Text, select
+from sqlalchemy.exc import OperationalError
 from sqlmodel import Field, SQLModel
 
 from tests.postgresql import _any_settings, _postgresql
@@ -13,7 +15,7 @@ from tests.runtime.installation import provision
 from tonetouch_contracts.identity import TrackId
 from tonetouch_contracts.track import TrackDescribed
 from tonetouch_runtime import App, Decision, Recorded, Router, Settings, Writer, running
-from tonetouch_runtime._tables import Database, positions, table_of
+from tonetouch_runtime._tables import Database, is_passing, positions, table_of
 
 __all__ = ["_any_settings", "_postgresql"]
 
@@ -75,6 +77,25 @@ def test_events_tell_which_rows_they_wrote(writing: Any) -> None:
         ("b", 1, None, None),
     ]
     assert writing(lambda writer: writer.upsert_events([])) == []
+
+
+def test_a_full_disk_is_told_as_such(settings: Settings) -> None:
+    """Also where SQLite has ended the transaction for it: taken for a fault of the events, it would park them."""
+    database = Database.open(settings, "full", "read")
+    database.create(TABLE)
+    events = [Said(name=f"{number:01000}", part=number) for number in range(3000)]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(OperationalError) as full, database._written.begin() as connection:
+        connection.exec_driver_sql("pragma cache_size=10")
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+        try:
+            Writer(connection, TABLE).upsert_events(events)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert is_passing(full.value)
+    with database.engine.begin() as connection:
+        assert connection.execute(select(TABLE)).all() == []
+    database.close()
 
 
 def test_numbers_add(writing: Any) -> None:

@@ -122,8 +122,10 @@ def _start(facts: Sequence[Recorded[JobStarted]], jobs: Writer) -> None:
 
 def _without_their_ends(
     started: Sequence[Recorded[JobStarted]], recorded: Sequence[Recorded[JobRecorded]]
-) -> list[Recorded[JobStarted]]:
+) -> Sequence[Recorded[JobStarted]]:
     """Starts whose ends are not in this batch, or say something else: an end says all that its start does."""
+    if not started:
+        return started
     ends = {_said_at_start(fact.event) for fact in recorded}
     return [fact for fact in started if _said_at_start(fact.event) not in ends]
 
