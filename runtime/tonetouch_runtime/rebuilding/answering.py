@@ -71,7 +71,8 @@ class Answers:
 
     async def list_rebuilds(self, _: ListRebuilds) -> TablesRebuilds:
         """The latest, the newest first."""
-        found = await self._ground.read.read(lambda connection: latest(connection, LISTED))
+        # Somebody watches a rebuild with this, again and again, beside all who ask the service something else.
+        found = await self._ground.read.glance(lambda connection: latest(connection, LISTED))
         views = [await self._view(rebuild) for rebuild in found]
         tables = tuple(sorted(self._rebuilding.entries))
         return TablesRebuilds(service=self._ground.service, tables=tables, rebuilds=tuple(views))
@@ -239,8 +240,8 @@ class Answers:
 
     async def _progress(self, rebuild: Rebuild) -> tuple[int, int]:
         into, live = await self._rebuilding.database_of(rebuild), self._live_name(rebuild)
-        at = await into.read(lambda connection: positions_of(connection, rebuild.stands_as))
-        goals = rebuild.until or await self._ground.read.read(lambda connection: positions_of(connection, live))
+        at = await into.glance(lambda connection: positions_of(connection, rebuild.stands_as))
+        goals = rebuild.until or await self._ground.read.glance(lambda connection: positions_of(connection, live))
         return sum(at.values()), max(sum(goals.values()), sum(at.values()))
 
     def _live_name(self, rebuild: Rebuild) -> str:
