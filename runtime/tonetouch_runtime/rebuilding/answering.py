@@ -71,8 +71,9 @@ class Answers:
 
     async def list_rebuilds(self, _: ListRebuilds) -> TablesRebuilds:
         """The latest, the newest first."""
-        # Somebody watches a rebuild with this, again and again, beside all who ask the service something else.
-        found = await self._ground.read.glance(lambda connection: latest(connection, LISTED))
+        async with self._ground.switching:
+            # Somebody watches a rebuild with this, again and again, beside all who ask the service something else.
+            found = await self._ground.read.glance(lambda connection: latest(connection, LISTED))
         views = [await self._view(rebuild) for rebuild in found]
         tables = tuple(sorted(self._rebuilding.entries))
         return TablesRebuilds(service=self._ground.service, tables=tables, rebuilds=tuple(views))

@@ -7,7 +7,7 @@ both move in the same transactions, so that they can be compared at leisure and 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import structlog
@@ -60,6 +60,8 @@ class Ground:
     keepers: Mapping[str, Keeper]
     clock: Clock
     apart_from: int = APART_FROM
+    switching: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held from when tables are replaced until this process asks their successors."""
 
 
 class Making:
@@ -166,6 +168,7 @@ class Making:
                     await stack.enter_async_context(keeper.turn)
                 # Another replica may have kept the live tables a little further than this one has both.
                 await self._fill(await self._live_positions())
+                await stack.enter_async_context(self._ground.switching)
                 at = await self._ground.read.write(lambda connection: self._let_stand(connection, found))
                 if at is not None:
                     await asyncio.to_thread(self._ground.tables.refresh)

@@ -1,6 +1,7 @@
 """A read model is made anew beside the live one, compared, and takes its place; readers never see less than before."""
 
 import asyncio
+import threading
 from dataclasses import replace
 
 import pytest
@@ -26,6 +27,7 @@ from tonetouch_contracts.operating import (
     ContinueTables,
     DropTables,
     ListOperations,
+    ListRebuilds,
     PausePart,
     RebuildTables,
     ResumePart,
@@ -62,6 +64,26 @@ async def test_new_tables_take_the_place_of_the_live_ones(floor: Floor) -> None:
     await describe(floor, ("c", "two"))
     assert await rows(floor, CountRow) == [("one", 1), ("two", 3)]
     assert done.replaced_kept
+
+
+async def test_nobody_hears_of_a_switch_before_it_shows(floor: Floor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables are replaced first and asked a moment later; who follows the rebuild hears of it when they are."""
+    begun, go_on, refresh = threading.Event(), threading.Event(), floor.tables.refresh
+
+    def late() -> None:
+        begun.set()
+        go_on.wait()
+        refresh()
+
+    monkeypatch.setattr(floor.tables, "refresh", late)
+    await describe(floor, ("a", "one"))
+    await ask(floor, RebuildTables(operator="olga", table="test_told"))
+    await asyncio.to_thread(begun.wait)
+    asyncio.get_running_loop().call_later(0.3, go_on.set)
+    found = (await ask(floor, ListRebuilds())).rebuilds[0]
+    shown = floor.tables.live(ToldRow).name
+    go_on.set()
+    assert (found.phase, shown) == ("switched", "test_told__2")
 
 
 async def test_replaced_tables_are_dropped_when_nobody_asks_them_any_more(running_service: Running) -> None:
